@@ -1,0 +1,77 @@
+"""The command line: `medcompress COMMAND ...`, or `python -m MedCompressLib COMMAND ...`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .commands import build_parser
+from .errors import Cancelled, MedCompressError
+from .jobs import Progress
+
+FAILURE = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns 0, or 2 after one line on standard error that names the cause and the remedy."""
+    options = build_parser().parse_args(arguments)
+    previous = signal.signal(signal.SIGTERM, _raise_cancelled)
+    try:
+        result, text = options.run(options, _progress(options))
+        print(json.dumps(result) if options.json else text, flush=True)
+        return 0
+    except (MedCompressError, Cancelled) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("cancelled: nothing was written")
+    except MemoryError:
+        return _fail("there is not enough memory for this volume: close other programs or use a smaller volume")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _fail(message: str) -> int:
+    print("medcompress: " + " ".join(message.split()), file=sys.stderr)
+    return FAILURE
+
+
+def _raise_cancelled(*_: object) -> None:
+    raise Cancelled("cancelled: nothing was written")
+
+
+def _progress(options: Any) -> Progress:
+    if getattr(options, "progress", None) == "json":
+        return Progress(lambda fraction, message: _say({"fraction": round(fraction, 4), "message": message}))
+    if getattr(options, "progress", None) == "none" or options.json or not sys.stderr.isatty():
+        return Progress()
+    return Progress(_bar(time.monotonic))
+
+
+def _say(document: dict[str, Any]) -> None:
+    print(json.dumps(document), flush=True)
+
+
+def _bar(clock: Callable[[], float]) -> Callable[[float, str], None]:
+    """A line on the terminal that is drawn over at most ten times a second."""
+    last = [0.0]
+
+    def show(fraction: float, message: str) -> None:
+        now = clock()
+        if fraction >= 1 or now - last[0] >= 0.1:
+            last[0] = now
+            end = "\r\x1b[K" if fraction >= 1 else ""
+            print(f"\r\x1b[K{fraction:4.0%} {message[:70]}{end}", end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

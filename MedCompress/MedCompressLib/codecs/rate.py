@@ -1,0 +1,196 @@
+"""Turns a goal for a whole volume (exact, so many bytes, such an error) into settings of a codec for each group.
+
+Every group is decoded right after it was encoded, so that what is reported was measured and not estimated, and memory
+holds a few groups at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import MedCompressError
+from ..jobs import Progress, silent, thread_count
+from .chunk_store import ChunkStore
+from .interface import Budget, Codec, Distortion, Exact, SampleFormat, Setting
+
+_PASSES = 5
+_SAMPLES = 8
+_SIZE_BAND = (0.985, 1.002)
+_SIZE_LIMITS = (0.981, 1.019)
+_MSE_BAND = 10 ** (-0.02)
+"""A PSNR counts as reached from the target to 0.2 dB above it: MSE between 10^-0.02 of the goal and the goal."""
+
+
+@dataclass(frozen=True)
+class GroupError:
+    """What decoding did to a group, in the source's units: samples, sum of squared errors, maximum absolute error."""
+
+    count: int
+    squares: float
+    max_error: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An encoded volume: chunks in order of the slices, and the measured errors."""
+
+    chunks: ChunkStore
+    mse: float
+    max_error: float
+
+    @property
+    def size(self) -> int:
+        return sum(self.chunks.sizes)
+
+
+class Unreachable(MedCompressError):
+    """The goal cannot be met; `limit` is the nearest that can: total bytes or mean squared error."""
+
+    def __init__(self, limit: float):
+        super().__init__(f"the target cannot be reached, the limit is {limit:g}")
+        self.limit = limit
+
+
+class GroupEncoder:
+    """Encodes the groups of one volume with one codec, again and again until a goal is met.
+
+    bounds: (first, last + 1) slice of each group. fetch(first, stop): coded samples [k, j, i] of these slices.
+    inspect(first, decoded): compares decoded samples with the source; raises where they must be equal and are not.
+    scale: source units of one coded unit.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        sample_format: SampleFormat,
+        bounds: list[tuple[int, int]],
+        fetch: Callable[[int, int], np.ndarray],
+        inspect: Callable[[int, np.ndarray], GroupError],
+        chunks: ChunkStore,
+        threads: int | None = None,
+        progress: Progress = silent,
+        scale: float = 1.0,
+    ):
+        self._codec = codec
+        self._format = sample_format
+        self._bounds = bounds
+        self._fetch = fetch
+        self._inspect = inspect
+        self._chunks = chunks
+        self._threads = thread_count(threads)
+        self._progress = progress
+        self._scale = scale
+        self._errors: dict[int, GroupError] = {}
+
+    def exact(self) -> Outcome:
+        """Encode so that every sample comes back."""
+        self._run(dict.fromkeys(range(len(self._bounds)), Exact()), "Encoding")
+        return self._outcome()
+
+    def to_size(self, total: int) -> Outcome:
+        """Encode into `total` bytes, to less than 2 %; equal bytes for equal slices.
+
+        What groups that need fewer bytes leave over is given to the others. Raises Unreachable with the nearest size.
+        """
+        slices = [stop - start for start, stop in self._bounds]
+        share = {index: max(1.0, total * count / sum(slices)) for index, count in enumerate(slices)}
+        pending = dict(share)
+        for attempt in range(_PASSES):
+            self._run({index: Budget(max(1, int(size))) for index, size in pending.items()}, _pass_name(attempt))
+            sizes = dict(enumerate(self._chunks.sizes))
+            if _SIZE_BAND[0] * total <= sum(sizes.values()) <= _SIZE_BAND[1] * total:
+                return self._outcome()
+            full = {index for index, size in sizes.items() if size < 0.97 * share[index]}
+            growing = sum(sizes.values()) < total
+            movable = [index for index in sizes if not (growing and index in full)]
+            if not movable:
+                break
+            left = total - sum(size for index, size in sizes.items() if index not in movable)
+            factor = left / sum(sizes[index] for index in movable)
+            share.update({index: share[index] * factor for index in movable})
+            pending = {index: share[index] for index in movable}
+        reached = sum(self._chunks.sizes)
+        if _SIZE_LIMITS[0] * total <= reached <= _SIZE_LIMITS[1] * total:
+            return self._outcome()
+        raise Unreachable(reached)
+
+    def to_mse(self, goal: float) -> Outcome:
+        """Encode to a mean squared error of the whole volume from 0.2 dB below `goal` up to `goal`.
+
+        The codec's own estimate is first corrected on a sample of groups. An error below the band is accepted where
+        the codec cannot do worse. Raises Unreachable with the smallest error that was reached.
+        """
+        asked, best = goal, math.inf
+        count = len(self._bounds)
+        sample = sorted({round(index) for index in np.linspace(0, count - 1, min(count, _SAMPLES))})
+        everything = list(range(count))
+        for attempt in range(2 * _PASSES):
+            chosen = sample if attempt < 2 and len(sample) < count else everything
+            name = "Choosing the quality" if chosen is sample else _pass_name(attempt)
+            self._run(dict.fromkeys(chosen, Distortion(asked / self._scale**2)), name)
+            mse = self._mse(chosen)
+            if chosen is everything:
+                if goal * _MSE_BAND <= mse <= goal:
+                    return self._outcome()
+                best = min(best, mse)
+                if mse == 0 or (mse > goal and asked < goal / 1000):
+                    break
+            asked = self._next_goal(asked, mse, goal)
+        if self._mse(everything) <= goal:
+            return self._outcome()
+        raise Unreachable(best)
+
+    @staticmethod
+    def _next_goal(asked: float, mse: float, goal: float) -> float:
+        middle = goal * math.sqrt(_MSE_BAND)
+        return asked * min(8.0, max(1 / 64, middle / mse)) if mse else asked * 8
+
+    def _mse(self, groups: Iterable[int]) -> float:
+        errors = [self._errors[index] for index in groups]
+        return sum(error.squares for error in errors) / sum(error.count for error in errors)
+
+    def _outcome(self) -> Outcome:
+        return Outcome(
+            self._chunks,
+            self._mse(range(len(self._bounds))),
+            max(error.max_error for error in self._errors.values()),
+        )
+
+    def _run(self, settings: dict[int, Setting], name: str) -> None:
+        """Encode, decode and inspect the named groups in parallel; holds a bounded number of groups in memory."""
+        todo = iter(settings.items())
+        done, running = 0, set()
+        with ThreadPoolExecutor(self._threads) as pool:
+            try:
+                while True:
+                    for item in todo:
+                        running.add(pool.submit(self._encode, *item))
+                        if len(running) >= 2 * self._threads:
+                            break
+                    if not running:
+                        return
+                    finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        future.result()
+                    done += len(finished)
+                    self._progress(done / len(settings), f"{name}: slice group {done} of {len(settings)}")
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _encode(self, index: int, setting: Setting) -> None:
+        start, stop = self._bounds[index]
+        group = self._fetch(start, stop)
+        chunk = self._codec.encode(group, self._format, setting)
+        decoded = self._codec.decode(chunk, group.shape, self._format)
+        self._errors[index] = self._inspect(start, decoded)
+        self._chunks.put(index, chunk)
+
+
+def _pass_name(attempt: int) -> str:
+    return "Encoding" if attempt == 0 else "Adjusting"

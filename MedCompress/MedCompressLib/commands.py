@@ -1,0 +1,243 @@
+"""The commands: their options, what they call, and what they print."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import __version__
+from .codecs import codec_names
+from .errors import MedCompressError
+from .jobs import Progress
+from .targets import Lossless, Psnr, Ratio, Target
+
+Printed = tuple[Any, str]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one line for an error, as every failure of the command has."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}: see '{self.prog} --help'\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; `run(options, progress)` of a parsed command does the work."""
+    parser = _Parser(prog="medcompress", description="Make volumes small, and see what that does to them.")
+    parser.add_argument("--version", action="version", version=f"medcompress {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    command = _add(commands, "compress", _compress, "compress a volume into a .mcz archive", progress=True)
+    _volume_input(command)
+    command.add_argument("output", metavar="OUT.mcz", type=Path)
+    _codec(command)
+    goal = command.add_mutually_exclusive_group(required=True)
+    goal.add_argument("--lossless", action="store_true", help="every sample comes back bit for bit")
+    goal.add_argument("--ratio", type=float, metavar="R", help="source bytes to bytes of the whole file, such as 10")
+    goal.add_argument("--psnr", type=float, metavar="DB", help="peak signal-to-noise ratio of the volume in dB")
+    _peak(command)
+    command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become in lossy coding")
+    _threads(command)
+
+    command = _add(commands, "decompress", _decompress, "restore the volume in an archive", progress=True)
+    command.add_argument("input", metavar="IN.mcz", type=Path)
+    command.add_argument("output", metavar="OUT", type=Path, help=".nrrd, .nii, .nii.gz, .mha or .mhd")
+    command.add_argument(
+        "--salvage", action="store_true", help="save the slices that are whole, zero where one is lost"
+    )
+    _threads(command)
+
+    command = _add(commands, "info", _info, "what an archive says of itself")
+    command.add_argument("input", metavar="IN.mcz", type=Path)
+
+    command = _add(commands, "verify", _verify, "check every byte and decode every slice", progress=True)
+    command.add_argument("input", metavar="IN.mcz", type=Path)
+    _threads(command)
+
+    command = _add(commands, "quality", _quality, "compare a volume with its reference", progress=True)
+    command.add_argument("reference", metavar="REF", type=Path, help="volume file, DICOM folder or archive")
+    command.add_argument("test", metavar="TEST", type=Path, help="the same")
+    command.add_argument("--mask", metavar="M", type=Path, help="label map; figures inside and outside are added")
+    _peak(command)
+
+    command = _add(commands, "curve", _curve, "PSNR at several ratios, on slices spread over the volume", progress=True)
+    _volume_input(command)
+    _codec(command)
+    command.add_argument(
+        "--ratios", type=_numbers, metavar="R,R,...", help="ratios to try (default: 5,10,20,50,100)"
+    )
+    _peak(command)
+    command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become")
+    _threads(command)
+    return parser
+
+
+def _add(commands: Any, name: str, run: Any, text: str, progress: bool = False) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+    if progress:
+        command.add_argument(
+            "--progress", choices=("json", "none"), help="json: one line of JSON per step on standard output"
+        )
+    return command
+
+
+def _volume_input(command: argparse.ArgumentParser) -> None:
+    command.add_argument("input", metavar="IN", type=Path, help="NRRD, NIfTI, MetaImage or DICOM file, or DICOM folder")
+    command.add_argument("--series", metavar="UID", help="which series of a DICOM folder: UID or number")
+    command.add_argument("--modality", metavar="M", help="DICOM's modality, such as CT, where the file does not say")
+
+
+def _codec(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--codec", choices=codec_names(), default=codec_names()[0])
+
+
+def _peak(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--peak", type=float, metavar="P", help="peak of the PSNR (default: 4096 for CT, else data range)")
+
+
+def _threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _target(options: argparse.Namespace) -> Target:
+    if options.lossless:
+        return Lossless()
+    return Ratio(options.ratio) if options.ratio is not None else Psnr(options.psnr)
+
+
+def _read(path: Path, series: str | None = None, modality: str | None = None) -> Any:
+    from dataclasses import replace
+
+    from .compression import decompress
+    from .volume import read_volume
+
+    volume = decompress(path) if path.suffix.lower() == ".mcz" else read_volume(path, series)
+    return replace(volume, modality=modality.upper()) if modality else volume
+
+
+def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
+    from .compression import compress
+
+    target = _target(options)
+    progress(0.0, f"Reading {options.input}")
+    volume = _read(options.input, options.series, options.modality)
+    report = compress(
+        volume,
+        options.output,
+        options.codec,
+        target,
+        peak=options.peak,
+        nan=options.nan,
+        threads=options.threads,
+        progress=progress,
+    )
+    return report.as_dict(), f"{options.output}: {_summary(report.as_dict())}"
+
+
+def _decompress(options: argparse.Namespace, progress: Progress) -> Printed:
+    from .compression import decompress
+    from .volume import write_volume
+
+    lost: list[int] = []
+    if options.salvage:
+        from .archive import Archive
+
+        with Archive(options.input) as archive:
+            volume, lost = archive.salvage(threads=options.threads)
+    else:
+        volume = decompress(options.input, options.threads, progress.part(0, 0.7))
+    progress(0.7, f"Writing {options.output.name}")
+    write_volume(volume, options.output)
+    progress(1.0, f"Wrote {options.output.name}")
+    result = {"output": str(options.output), "shape": list(volume.array.shape), "lost_slices": lost}
+    if lost:
+        print(f"medcompress: {len(lost)} slices were lost and are zero: {_ranges(lost)}", file=sys.stderr)
+    return result, f"{options.output}: {_size(volume.array.shape)} {volume.scalar_type}"
+
+
+def _info(options: argparse.Namespace, progress: Progress) -> Printed:
+    from .compression import info
+
+    document = info(options.input).as_dict()
+    lines = [f"{options.input}: {_summary(document)}"]
+    lines += [f"  {name}: {document[name]}" for name in ("scalar_type", "spacing", "origin", "direction", "modality")]
+    lines += [f"  {layer['member']}: {layer['codec']}, {layer['size']} bytes" for layer in document["layers"]]
+    return document, "\n".join(lines)
+
+
+def _verify(options: argparse.Namespace, progress: Progress) -> Printed:
+    from .compression import verify
+
+    report = verify(options.input, options.threads, progress)
+    return {"verified": True, **report.as_dict()}, f"{options.input}: every byte checked, every slice decoded"
+
+
+def _quality(options: argparse.Namespace, progress: Progress) -> Printed:
+    from .quality import compare
+
+    reference, test = _read(options.reference), _read(options.test)
+    reference.geometry.assert_close(test.geometry, 1e-3)
+    mask = None
+    if options.mask:
+        region = _read(options.mask)
+        reference.geometry.assert_close(region.geometry, 1e-3)
+        mask = region.array
+    report = compare(
+        reference.array,
+        test.array,
+        modality=reference.modality or test.modality,
+        peak=options.peak,
+        mask=mask,
+        progress=progress,
+    )
+    return report.as_dict(), _quality_text(report)
+
+
+def _quality_text(report: Any) -> str:
+    def row(name: str, part: Any) -> str:
+        return f"{name}: PSNR {part.psnr:.2f} dB, SSIM {part.ssim:.5f}, max error {part.max_error:g}, MSE {part.mse:g}"
+
+    lines = [row("whole volume", report)]
+    lines += [row(name, part) for name, part in (("inside", report.inside), ("outside", report.outside)) if part]
+    return "\n".join([*lines, f"peak {report.peak_reason}"])
+
+
+def _curve(options: argparse.Namespace, progress: Progress) -> Printed:
+    from .preview import CURVE_RATIOS, Preview
+
+    progress(0.0, f"Reading {options.input}")
+    volume = _read(options.input, options.series, options.modality)
+    preview = Preview(volume, options.codec, options.peak, options.nan)
+    points = preview.curve(options.ratios or CURVE_RATIOS, threads=options.threads, progress=progress)
+    rows = [{"ratio": ratio, "psnr": psnr if psnr != float("inf") else None} for ratio, psnr in points]
+    text = "\n".join(f"{ratio:8.2f}:1  {psnr:6.2f} dB" for ratio, psnr in points)
+    return {"codec": options.codec, "points": rows}, text
+
+
+def _summary(document: dict[str, Any]) -> str:
+    kind = "lossless"
+    if not document["lossless"]:
+        quality = document["quality"]
+        psnr = "infinite" if quality["psnr"] is None else f"{quality['psnr']:.2f} dB"
+        kind = f"PSNR {psnr} (peak {document['peak_reason']}), max error {quality['max_error']:g}"
+    return (
+        f"{_size(document['shape'])}, {document['codec']}, {document['ratio']:.3f}:1, "
+        f"{document['bits_per_voxel']:.3f} bits per voxel, {kind}"
+    )
+
+
+def _size(shape: Any) -> str:
+    return " x ".join(str(count) for count in reversed(shape))
+
+
+def _ranges(numbers: list[int]) -> str:
+    shown = ", ".join(str(number) for number in numbers[:12])
+    return shown + (", ..." if len(numbers) > 12 else "")

@@ -1,0 +1,136 @@
+"""The facade: compress a volume into an archive, decompress it, ask what is in it, verify it."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .archive import Archive, Manifest, write_archive
+from .codecs.chunk_store import ChunkStore
+from .encoding import encode, make_plan
+from .errors import MedCompressError
+from .jobs import Progress, silent
+from .targets import Lossless, Target, target_as_dict
+from .volume import Volume, read_volume
+
+DEFAULT_CODEC = "jpeg2000"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an archive holds and what it cost; sizes in bytes, spacing and origin in mm (LPS)."""
+
+    manifest: Manifest
+    file_size: int
+
+    @property
+    def ratio(self) -> float:
+        """Bytes of the source's samples divided by the bytes of the whole file."""
+        return self.manifest.source_size / self.file_size
+
+    @property
+    def bits_per_voxel(self) -> float:
+        return 8 * self.file_size / math.prod(self.manifest.shape)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form; psnr is null where it is infinite, shape is (slices k, rows j, columns i)."""
+        manifest = self.manifest
+        last = manifest.layers[-1]
+        return {
+            "ratio": self.ratio,
+            "bits_per_voxel": self.bits_per_voxel,
+            "file_size": self.file_size,
+            "source_size": manifest.source_size,
+            "codec": last.codec,
+            "codec_version": last.codec_version,
+            "target": target_as_dict(manifest.target),
+            "lossless": manifest.lossless,
+            "quality": last.quality,
+            "peak": manifest.peak,
+            "peak_reason": manifest.peak_reason,
+            "mapping": manifest.mapping.kind,
+            "mapping_error_bound": manifest.mapping.error_bound,
+            "shape": list(manifest.shape),
+            **manifest.geometry.as_dict(),
+            "scalar_type": manifest.scalar_type,
+            "modality": manifest.modality,
+            "layers": [
+                {"member": layer.member, "codec": layer.codec, "size": layer.size, "exact": layer.exact}
+                for layer in manifest.layers
+            ],
+            "created_by": manifest.created_by,
+        }
+
+
+def compress(
+    source: Volume | str | os.PathLike,
+    path: str | os.PathLike,
+    codec: str = DEFAULT_CODEC,
+    target: Target | None = None,
+    *,
+    series: str | None = None,
+    peak: float | None = None,
+    nan: float | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Compress a volume, or the file or DICOM folder at a path, into the archive `path`.
+
+    target: Lossless() unless given. peak: of the PSNR, chosen from the modality unless given (4096 for CT, else the
+    data range). nan: what NaN and infinity become in lossy coding. The archive appears under its name only when it is
+    whole, decoded and compared; an archive that stood there before stays until then. Samples that no image codec can
+    hold exactly go losslessly through the general-purpose codec, which the report names.
+
+    Raises MedCompressError with cause and remedy; Cancelled when `progress` was cancelled.
+    """
+    target = Lossless() if target is None else target
+    path = _checked_output(Path(path))
+    volume = source
+    if not isinstance(source, Volume):
+        progress(0.0, f"Reading {source}")
+        volume = read_volume(source, series)
+    plan = make_plan(volume, codec, isinstance(target, Lossless), peak, nan)
+    with ChunkStore(len(plan.groups(0, len(volume.array))), path.parent) as chunks:
+        manifest = encode(plan, target, chunks, threads, progress.part(0.05, 0.95))
+        progress(0.95, f"Writing {path.name}")
+        size = write_archive(path, manifest, [chunks], verify=_check_written)
+    progress(1.0, f"Wrote {path.name}")
+    return Report(manifest, size)
+
+
+def _checked_output(path: Path) -> Path:
+    """The path, once it is clear that an archive can be written there, before any work is done."""
+    if path.suffix.lower() != ".mcz":
+        raise MedCompressError(f"{path} does not end in .mcz: give the archive a name such as {path.stem or 'volume'}.mcz")
+    if path.is_dir():
+        raise MedCompressError(f"{path} is a folder: give the archive another name")
+    if not os.access(path.parent, os.W_OK):
+        raise MedCompressError(f"the folder {path.parent} is missing or cannot be written: create it or choose another")
+    return path
+
+
+def _check_written(path: Path) -> None:
+    with Archive(path) as archive:
+        archive.verify()
+
+
+def decompress(path: str | os.PathLike, threads: int | None = None, progress: Progress = silent) -> Volume:
+    """The volume in the archive, with its geometry; every byte is checked. Raises MedCompressError on any damage."""
+    with Archive(path) as archive:
+        return archive.read(threads, progress)
+
+
+def info(path: str | os.PathLike) -> Report:
+    """What the archive says of itself; reads no more than its manifest."""
+    with Archive(path) as archive:
+        return Report(archive.manifest, archive.size)
+
+
+def verify(path: str | os.PathLike, threads: int | None = None, progress: Progress = silent) -> Report:
+    """Check every byte and decode every slice; raises MedCompressError that names what is damaged."""
+    with Archive(path) as archive:
+        archive.read(threads, progress)
+        return Report(archive.manifest, archive.size)

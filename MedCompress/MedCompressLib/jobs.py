@@ -1,0 +1,175 @@
+"""Long work: progress, cancellation, and the command line in a child process that cannot take the application down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .errors import Cancelled
+
+Show = Callable[[float, str], None]
+_GRACE_SECONDS = 1.5
+
+
+class Progress:
+    """Takes (fraction from 0 to 1, message) from the work, and a wish to cancel from the user.
+
+    The work calls the object; after `cancel` that call raises Cancelled, and the work undoes what it began.
+    """
+
+    def __init__(self, show: Show | None = None):
+        self._show = show
+        self._cancelled = threading.Event()
+
+    def __call__(self, fraction: float, message: str) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled("cancelled: nothing was written")
+        if self._show is not None:
+            self._show(min(1.0, max(0.0, fraction)), message)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def part(self, start: float, stop: float) -> Progress:
+        """Progress of a part of the work: its 0 to 1 is start to stop of the whole."""
+        return Progress(lambda fraction, message: self(start + fraction * (stop - start), message))
+
+
+silent = Progress()
+
+
+def thread_count(asked: int | None = None) -> int:
+    """Threads to use: as many as asked for, else one for each core that this process may use."""
+    if asked:
+        return max(1, asked)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class Job:
+    """One `medcompress` command in a child process.
+
+    start: how processes are started (subprocess.Popen's signature); clock: seconds, monotonic. `poll` may be called
+    from a timer; it never blocks. State is one of "running", "done", "failed", "cancelled".
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        python: str = sys.executable,
+        start: Callable[..., subprocess.Popen] = subprocess.Popen,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.state = "running"
+        self.fraction = 0.0
+        self.message = "Starting"
+        self.result: dict[str, Any] | None = None
+        self.log: list[str] = []
+        self._clock = clock
+        self._started = clock()
+        self._ended: float | None = None
+        self._lines: list[str] = []
+        self._lock = threading.Lock()
+        folder = str(Path(__file__).resolve().parent.parent)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, environment.get("PYTHONPATH")]))
+        own_group = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
+        self._process = start(
+            [python, "-m", Path(__file__).resolve().parent.name, *arguments, "--progress", "json", "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            encoding="utf-8",
+            errors="replace",
+            **own_group,
+        )
+        self.process_id = self._process.pid
+        self._readers = [
+            threading.Thread(target=self._collect, args=(pipe, keep), daemon=True)
+            for pipe, keep in ((self._process.stdout, self._lines), (self._process.stderr, self.log))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return (self._clock() if self._ended is None else self._ended) - self._started
+
+    @property
+    def remaining(self) -> float | None:
+        """Estimated seconds to the end, None while nothing is known."""
+        if self.state != "running" or self.fraction < 0.02:
+            return None
+        return self.elapsed * (1 - self.fraction) / self.fraction
+
+    @property
+    def error(self) -> str:
+        """The last meaningful line that the command wrote to standard error."""
+        lines = [line.strip() for line in self.log if line.strip()]
+        return lines[-1] if lines else "the process ended without a message; start it again or see the log"
+
+    def poll(self) -> str:
+        """Take in what the child has said; returns the state."""
+        ended = self.state == "running" and self._process.poll() is not None
+        if ended:
+            self._finish_reading()
+        with self._lock:
+            lines, self._lines[:] = list(self._lines), []
+        for line in lines:
+            self._take(line)
+        if ended:
+            self._ended = self._clock()
+            self.state = "done" if self._process.returncode == 0 and self.result is not None else "failed"
+        return self.state
+
+    def cancel(self) -> None:
+        """End the whole process tree, within two seconds; blocks that long at most."""
+        if self.poll() != "running":
+            return
+        self.state = "cancelled"
+        self._signal(gentle=True)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_SECONDS)
+        self._signal(gentle=False)
+        self._process.wait()
+        self._ended = self._clock()
+        self._finish_reading()
+
+    def _signal(self, gentle: bool) -> None:
+        with suppress(OSError):
+            if os.name == "nt":
+                subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.process_id)], capture_output=True)
+            else:
+                os.killpg(self.process_id, signal.SIGTERM if gentle else signal.SIGKILL)
+
+    def _finish_reading(self) -> None:
+        for reader in self._readers:
+            reader.join(0.5)
+
+    def _collect(self, pipe: Any, keep: list[str]) -> None:
+        with pipe:
+            for line in pipe:
+                with self._lock:
+                    keep.append(line)
+
+    def _take(self, line: str) -> None:
+        try:
+            document = json.loads(line)
+        except ValueError:
+            self.log.append(line)
+            return
+        if "fraction" in document:
+            self.fraction, self.message = float(document["fraction"]), str(document["message"])
+        else:
+            self.result = document

@@ -1,0 +1,88 @@
+"""Targets tried on a few slices before anything is written: the live preview and the rate-quality curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from .compression import DEFAULT_CODEC
+from .encoding import Plan, make_plan
+from .jobs import Progress, silent, thread_count
+from .quality.peak import Peak
+from .targets import Lossless, Ratio, Target
+from .volume import Volume
+
+CURVE_RATIOS = (5.0, 10.0, 20.0, 50.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Slices as they would come back: samples [k, j, i] of the source's type.
+
+    ratio leaves out the small share of the file's headers. psnr in dB, infinite when nothing changed.
+    """
+
+    array: np.ndarray
+    ratio: float
+    psnr: float
+    max_error: float
+    peak: Peak | None
+
+
+class Preview:
+    """Tries targets on slices of one volume; what is asked of the whole volume (range, peak) is measured once.
+
+    Raises MedCompressError where `compress` would: NaN without `nan`, an unknown codec.
+    """
+
+    def __init__(
+        self, volume: Volume, codec: str = DEFAULT_CODEC, peak: float | None = None, nan: float | None = None
+    ):
+        self._plan = {lossless: None for lossless in (False, True)}
+        self._arguments = (volume, codec, peak, nan)
+
+    def _plan_for(self, target: Target) -> Plan:
+        lossless = isinstance(target, Lossless)
+        if self._plan[lossless] is None:
+            volume, codec, peak, nan = self._arguments
+            self._plan[lossless] = make_plan(volume, codec, lossless, peak, nan)
+        return self._plan[lossless]
+
+    def try_target(self, target: Target, slices: Sequence[int], threads: int | None = None) -> Trial:
+        """Encode and decode the slices k with the codec's own rate control, once; the archive's figures may differ a little."""
+        plan = self._plan_for(target)
+
+        def one(k: int) -> tuple[np.ndarray, int, float, float]:
+            codes = plan.fetch(k, k + 1)
+            chunk = plan.codec.encode(codes, plan.sample_format, plan.setting(target, codes.size))
+            decoded = plan.codec.decode(chunk, codes.shape, plan.sample_format)
+            error = plan.inspect(k, decoded)
+            return plan.mapping.inverse(decoded), len(chunk), error.squares, error.max_error
+
+        with ThreadPoolExecutor(min(len(slices), thread_count(threads))) as pool:
+            arrays, sizes, squares, errors = zip(*pool.map(one, slices), strict=True)
+        array = np.concatenate(arrays)
+        mse = sum(squares) / array.size
+        psnr = math.inf if mse == 0 else 10 * math.log10(plan.peak.value**2 / mse)
+        return Trial(array, array.nbytes / sum(sizes), psnr, max(errors), plan.peak)
+
+    def curve(
+        self,
+        ratios: Sequence[float] = CURVE_RATIOS,
+        most_slices: int = 16,
+        threads: int | None = None,
+        progress: Progress = silent,
+    ) -> list[tuple[float, float]]:
+        """(ratio, PSNR in dB) at each ratio, on at most `most_slices` slices spread over the volume."""
+        count = len(self._arguments[0].array)
+        slices = sorted({round(k) for k in np.linspace(0, count - 1, min(count, most_slices))})
+        points = []
+        for number, ratio in enumerate(ratios):
+            progress(number / len(ratios), f"Trying {ratio:g}:1 on {len(slices)} slices")
+            trial = self.try_target(Ratio(ratio), slices, threads)
+            points.append((trial.ratio, trial.psnr))
+        return points

@@ -1,0 +1,65 @@
+"""What a user can ask of a lossy or lossless encoding, one small type each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Union
+
+from .errors import MedCompressError
+
+
+@dataclass(frozen=True)
+class Lossless:
+    """Every sample comes back bit for bit."""
+
+    def __str__(self) -> str:
+        return "lossless"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Size of the source samples divided by the size of the whole written file."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value >= 1):
+            raise MedCompressError(f"ratio {self.value:g} makes no file smaller: ask for a number of at least 1")
+
+    def __str__(self) -> str:
+        return f"{self.value:g}:1"
+
+
+@dataclass(frozen=True)
+class Psnr:
+    """Peak signal-to-noise ratio of the whole volume in dB; the peak is chosen from the modality unless given."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and 0 < self.value <= 200):
+            raise MedCompressError(f"PSNR {self.value:g} dB is out of reach: ask for a number between 0 and 200 dB")
+
+    def __str__(self) -> str:
+        return f"{self.value:g} dB"
+
+
+Target = Union[Lossless, Ratio, Psnr]
+_KINDS = {"lossless": Lossless, "ratio": Ratio, "psnr": Psnr}
+
+
+def target_as_dict(target: Target) -> dict:
+    """JSON form: {"kind": "ratio", "value": 10.0}."""
+    kind = next(name for name, cls in _KINDS.items() if isinstance(target, cls))
+    return {"kind": kind, **asdict(target)}
+
+
+def target_from_dict(document: dict) -> Target:
+    """Inverse of `target_as_dict`; raises MedCompressError for an unknown kind or missing value."""
+    fields = dict(document)
+    kind = _KINDS.get(fields.pop("kind", None))
+    try:
+        return kind(**fields)
+    except TypeError:
+        raise MedCompressError(f"unknown target {document!r}: a newer version of MedCompress may know it") from None

@@ -37,5 +37,5 @@ $(ENV): pyproject.toml constraints.txt | system
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist output .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist demo-output .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	find MedCompress Testing -name __pycache__ -type d -prune -exec rm -rf {} +

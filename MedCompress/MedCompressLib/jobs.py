@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,7 @@ class Job:
         self._ended: float | None = None
         self._lines: list[str] = []
         self._lock = threading.Lock()
+        self._partial_before = _partial_files(arguments)
         folder = str(Path(__file__).resolve().parent.parent)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, environment.get("PYTHONPATH")]))
@@ -94,6 +96,7 @@ class Job:
             **own_group,
         )
         self.process_id = self._process.pid
+        self._arguments = arguments
         self._readers = [
             threading.Thread(target=self._collect, args=(pipe, keep), daemon=True)
             for pipe, keep in ((self._process.stdout, self._lines), (self._process.stderr, self.log))
@@ -131,10 +134,12 @@ class Job:
         if ended:
             self._ended = self._clock()
             self.state = "done" if self._process.returncode == 0 and self.result is not None else "failed"
+            if self.state == "failed":
+                self._remove_partial_files()
         return self.state
 
     def cancel(self) -> None:
-        """End the whole process tree, within two seconds; blocks that long at most."""
+        """End the whole process tree, within two seconds, and what it had half written; blocks that long at most."""
         if self.poll() != "running":
             return
         self.state = "cancelled"
@@ -145,6 +150,12 @@ class Job:
         self._process.wait()
         self._ended = self._clock()
         self._finish_reading()
+        self._remove_partial_files()
+
+    def _remove_partial_files(self) -> None:
+        for path in _partial_files(self._arguments) - self._partial_before:
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _signal(self, gentle: bool) -> None:
         with suppress(OSError):
@@ -169,7 +180,23 @@ class Job:
         except ValueError:
             self.log.append(line)
             return
-        if "fraction" in document:
+        if not isinstance(document, dict):
+            self.log.append(line)
+        elif "fraction" in document:
             self.fraction, self.message = float(document["fraction"]), str(document["message"])
         else:
             self.result = document
+
+
+def _partial_files(arguments: Sequence[str]) -> set[Path]:
+    """What a killed process leaves beside its output: hidden files .NAME.*.part and folders .STEM.*.partial."""
+    found: set[Path] = set()
+    for path in map(Path, arguments):
+        with suppress(OSError, ValueError):
+            stem = path.name.split(".")[0]
+            found.update(
+                entry
+                for entry in path.parent.iterdir()
+                if entry.name.startswith(f".{stem}.") and entry.suffix in (".part", ".partial")
+            )
+    return found

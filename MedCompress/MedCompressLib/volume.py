@@ -162,8 +162,10 @@ def read_volume(path: str | Path, series: str | None = None) -> Volume:
     return read(Path(path), series)
 
 
-def write_volume(volume: Volume, path: str | Path) -> None:
-    """Write NRRD (.nrrd), NIfTI (.nii, .nii.gz) or MetaImage (.mha), compressed where the format allows it.
+def write_volume(volume: Volume, path: str | Path, compressed: bool = True) -> None:
+    """Write NRRD (.nrrd), NIfTI (.nii, .nii.gz) or MetaImage (.mha).
+
+    compressed: with the format's own lossless compression where it has one.
 
     The file is written beside its final name, synced, read back and compared (every sample bit for bit; geometry to the
     last bits of a double, in NIfTI of a float32), then renamed: a failure leaves an older file as it was.
@@ -172,4 +174,4 @@ def write_volume(volume: Volume, path: str | Path) -> None:
     """
     from .volume_files import write
 
-    write(volume, Path(path))
+    write(volume, Path(path), compressed)

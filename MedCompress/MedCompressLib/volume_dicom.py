@@ -120,14 +120,25 @@ def _volume(slices: list[Slice]) -> Volume:
         raise MedCompressError(f"{colored[0].path} is a color image, not a scalar one; choose another series or file")
     name = first.description or first.path.stem
     if len(slices) == 1:
-        pixels = _pixels(first)
+        pixels = _narrowed(_pixels(first))
         return Volume(pixels, first.geometry, first.modality, name)
     slices, geometry = regular_grid(slices)
     dtype = np.result_type(*{item.dtype for item in slices})
     array = np.empty((len(slices), slices[0].size[1], slices[0].size[0]), dtype)
     for k, item in enumerate(slices):
         array[k] = _pixels(item)[0]
-    return Volume(array, geometry, first.modality, name)
+    return Volume(_narrowed(array), geometry, first.modality, name)
+
+
+def _narrowed(array: np.ndarray) -> np.ndarray:
+    """The 16-bit type that DICOM stored, where GDCM widened it to 32 bits only because the rescaled range might need it."""
+    if array.dtype != np.int32:
+        return array
+    lowest, highest = int(array.min()), int(array.max())
+    for dtype in (np.int16, np.uint16):
+        if np.iinfo(dtype).min <= lowest and highest <= np.iinfo(dtype).max:
+            return array.astype(dtype)
+    return array
 
 
 def _pixels(item: Slice) -> np.ndarray:

@@ -53,7 +53,7 @@ def read(path: Path, series: str | None = None) -> Volume:
     return Volume(array, geometry, None, _split(path)[0])
 
 
-def write(volume: Volume, path: Path) -> None:
+def write(volume: Volume, path: Path, compressed: bool = True) -> None:
     """The work behind volume.write_volume."""
     import SimpleITK
 
@@ -81,7 +81,7 @@ def write(volume: Volume, path: Path) -> None:
             writer = SimpleITK.ImageFileWriter()
             writer.SetImageIO(_WRITABLE[extension])
             writer.SetFileName(str(partial))
-            writer.SetUseCompression(extension != ".nii")
+            writer.SetUseCompression(compressed and extension != ".nii")
             writer.Execute(image)
             del image, writer
             _sync(partial)

@@ -6,7 +6,7 @@ from pathlib import Path
 import slicer
 from PySide6 import QtCore, QtWidgets
 
-_LOGICS = {
+LOGICS = {
     "volumes": "vtkSlicerVolumesLogic",
     "segmentations": "vtkSlicerSegmentationsModuleLogic",
     "markups": "vtkSlicerMarkupsLogic",
@@ -21,124 +21,107 @@ _LOGICS = {
 }
 
 
-def _require(value, kind, what: str):
-    """What PythonQt refuses with a warning on the console is an error here."""
-    if not isinstance(value, kind):
-        raise TypeError(f"{what} is expected to return {kind.__name__}, not {value!r}")
-    return value
+class Record:
+    """An object with methods that return given values; anything else is an AttributeError."""
 
-
-class CoreModule:
-    """A C++ module of Slicer of which only the logic exists here."""
-
-    def __init__(self, name: str, logic):
-        self.name, self._logic = name, logic
-
-    def logic(self):
-        return self._logic
+    def __init__(self, attributes=(), **values):
+        vars(self).update(attributes, **{name: lambda value=value: value for name, value in values.items()})
 
 
 class ScriptedIO:
-    """The C++ side of a module's file reader or writer class: its `parent`."""
+    """The C++ side of a module's file reader or writer class: its `parent`. Slicer is strict about what they return."""
 
     def __init__(self, pluginClass):
-        self.loadedNodes, self.writtenNodes = [], []
-        self.plugin = pluginClass(self)
+        self.loadedNodes, self.writtenNodes, self.plugin = [], [], pluginClass(self)
         self.isReader = hasattr(pluginClass, "load")
 
-    def supportedNameFilters(self, path) -> list[str]:
-        """Those of the reader's filters ("Text (*.txt)") that fit `path`, longest extension first, as Slicer does."""
-        filters = _require(self.plugin.extensions(), list, "extensions()")
-        patterns = [p for text in filters for p in re.search(r"\((.*)\)", text).group(1).split()]
-        name = Path(path).name.lower()
-        return sorted((p for p in patterns if p == "*" or name.endswith(p.lower().lstrip("*"))), key=len, reverse=True)
+    def call(self, method: str, kind: type, *arguments):
+        result = getattr(self.plugin, method)(*arguments)
+        if type(result) is not kind:
+            raise TypeError(f"{type(self.plugin).__name__}.{method} must return {kind.__name__}, not {result!r}")
+        return result
+
+    def supportedNameFilters(self, path, *node) -> list[str]:
+        """Those of the filters ("Text (*.txt)") that fit `path`."""
+        texts = self.call("extensions", list, *node)
+        patterns = [p for text in texts for p in (re.findall(r"\((.*)\)", text) or [text])[0].split()]
+        return [p for p in patterns if str(path).lower().endswith(p.lower().lstrip("*"))]
 
     def confidence(self, path: str) -> float:
         if hasattr(self.plugin, "canLoadFileConfidence"):
-            return _require(self.plugin.canLoadFileConfidence(path), float, "canLoadFileConfidence()")
-        if hasattr(self.plugin, "canLoadFile"):
-            return 0.5 if _require(self.plugin.canLoadFile(path), bool, "canLoadFile()") else 0.0
-        found = self.supportedNameFilters(path)
-        return 0.5 + 0.01 * len(found[0]) if found else 0.0
+            return self.call("canLoadFileConfidence", float, path)
+        if hasattr(self.plugin, "canLoadFile") and not self.call("canLoadFile", bool, path):
+            return 0.0
+        return max((0.5 + 0.01 * len(pattern) for pattern in self.supportedNameFilters(path)), default=0.0)
 
 
 class IOManager:
     """Readers and writers: those of the loaded modules, and Slicer's own for scenes, volumes and segmentations."""
 
+    _OWN = {
+        "SceneFile": (".mrml", ".mrb"),
+        "SegmentationFile": (".seg.nrrd", ".seg.nhdr"),
+        "VolumeFile": (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"),
+    }
+
     def __init__(self, logics):
         self._logics, self.plugins = logics, []
 
     def fileType(self, path) -> str:
-        path = str(path)
-        readers = [io for io in self.plugins if io.isReader and io.confidence(path) > 0]
-        if readers:
-            return max(readers, key=lambda io: io.confidence(path)).plugin.fileType()
-        if path.endswith((".mrml", ".mrb")):
-            return "SceneFile"
-        if path.endswith((".seg.nrrd", ".seg.nhdr")):
-            return "SegmentationFile"
-        if path.endswith((".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")):
-            return "VolumeFile"
-        return "NoFile"
-
-    def _read(self, fileType, properties) -> tuple[bool, list]:
-        path, scene = properties["fileName"], slicer.mrmlScene
-        for io in self.plugins:
-            if io.isReader and io.plugin.fileType() == fileType and io.confidence(path) > 0:
-                io.loadedNodes = []
-                success = _require(io.plugin.load(properties), bool, "load()")
-                return success, [scene.GetNodeByID(nodeID) for nodeID in io.loadedNodes]
-        if fileType == "SceneFile" and path.endswith(".mrb"):
-            if properties.get("clear"):
-                scene.Clear(False)
-            return scene.ReadFromMRB(path, False), []
-        if fileType == "SceneFile":
-            scene.SetURL(path)
-            return bool(scene.Connect() if properties.get("clear") else scene.Import()), []
-        if fileType == "VolumeFile":
-            options = 1 if properties.get("labelmap") else 0
-            name = properties.get("name") or Path(path).name.split(".")[0]
-            node = self._logics["volumes"].AddArchetypeVolume(path, name, options)
-        elif fileType == "SegmentationFile":
-            node = self._logics["segmentations"].LoadSegmentationFromFile(path)
-        else:
-            raise NotImplementedError(f"Testing/Harness has no reader of '{fileType}' for {path}")
-        return node is not None, [node] if node else []
+        readers = [(io.confidence(str(path)), io.plugin.fileType()) for io in self.plugins if io.isReader]
+        own = [(0.1, kind) for kind, extensions in self._OWN.items() if str(path).endswith(extensions)]
+        confidence, kind = max([*readers, *own[:1]], key=lambda found: found[0], default=(0, ""))
+        return kind if confidence else "NoFile"
 
     def loadNodes(self, fileType, properties, loadedNodes=None, userMessages=None) -> bool:
-        success, nodes = self._read(fileType, dict(properties))
-        for node in nodes if loadedNodes is not None else []:
-            if node is None:
-                raise AssertionError(f"the reader of '{fileType}' named a node in loadedNodes that is not in the scene")
+        path, scene, nodes = properties["fileName"], slicer.mrmlScene, []
+        readers = [io for io in self.plugins if io.isReader and io.plugin.fileType() == fileType]
+        for io in [io for io in readers if io.confidence(path)][:1]:
+            io.loadedNodes = []
+            success = io.call("load", bool, dict(properties))
+            nodes = [scene.GetNodeByID(nodeID) for nodeID in io.loadedNodes]
+            if None in nodes:
+                raise AssertionError(f"the reader named nodes that are not in the scene: {io.loadedNodes}")
+        if readers:
+            pass
+        elif fileType == "SceneFile":
+            scene.SetURL(path)
+            if properties.get("clear"):
+                scene.Clear(False)
+            success = scene.ReadFromMRB(path, False) if path.endswith(".mrb") else scene.Import()
+        elif fileType == "VolumeFile":
+            name = properties.get("name") or Path(path).name.split(".")[0]
+            nodes = [self._logics["volumes"].AddArchetypeVolume(path, name, 1 if properties.get("labelmap") else 0)]
+            success = nodes[0] is not None
+        elif fileType == "SegmentationFile":
+            nodes = [self._logics["segmentations"].LoadSegmentationFromFile(path)]
+            success = nodes[0] is not None
+        else:
+            raise NotImplementedError(f"Testing/Harness has no reader of '{fileType}' for {path}")
+        for node in nodes if loadedNodes is not None and success else []:
             loadedNodes.AddItem(node)
-        return success
+        return bool(success)
 
     def _writers(self, node):
-        writers = [io for io in self.plugins if not io.isReader]
-        return [io for io in writers if _require(io.plugin.canWriteObject(node), bool, "canWriteObject()")]
+        return [io for io in self.plugins if not io.isReader and io.call("canWriteObject", bool, node)]
 
     def fileWriterFileType(self, node, format="") -> str:
         return "NodeFile"
 
     def fileWriterExtensions(self, node) -> list[str]:
-        return [text for io in self._writers(node) for text in io.plugin.extensions(node)]
+        return [text for io in self._writers(node) for text in io.call("extensions", list, node)]
 
     def saveNodes(self, fileType, properties, userMessages=None) -> bool:
         path, scene = str(properties["fileName"]), slicer.mrmlScene
         if fileType == "SceneFile":
-            if path.endswith(".mrb"):
-                return scene.WriteToMRB(path)
             scene.SetRootDirectory(str(Path(path).parent))
-            return bool(scene.Commit(path))
+            return bool(scene.WriteToMRB(path) if path.endswith(".mrb") else scene.Commit(path))
         node = scene.GetNodeByID(properties["nodeID"])
-        for io in self._writers(node):
-            patterns = " ".join(io.plugin.extensions(node)).replace("(", " ").replace(")", " ").split()
-            if any(path.lower().endswith(pattern.lstrip("*")) for pattern in patterns if pattern.startswith("*.")):
-                io.writtenNodes = []
-                return _require(io.plugin.write(dict(properties)), bool, "write()")
-        storage = node.GetStorageNode() or (node.AddDefaultStorageNode() and None) or node.GetStorageNode()
-        storage.SetFileName(path)
-        return bool(storage.WriteData(node))
+        for io in [io for io in self._writers(node) if io.supportedNameFilters(path, node)][:1]:
+            return io.call("write", bool, dict(properties))
+        node.AddDefaultStorageNode()
+        node.GetStorageNode().SetFileName(path)
+        return bool(node.GetStorageNode().WriteData(node))
 
 
 class ModuleManager(QtCore.QObject):
@@ -151,78 +134,27 @@ class ModuleManager(QtCore.QObject):
 
 
 class Application(QtCore.QObject):
-    """``slicer.app``: what is not here is an AttributeError, also where Slicer has it."""
+    """``slicer.app``: what is not here is an AttributeError, also where Slicer has it. layoutManager() is None, as in
+    Slicer without a main window; testingEnabled() is False, so that a module meets what a user meets."""
 
     startupCompleted = QtCore.Signal()
-    applicationName, applicationVersion, majorVersion, minorVersion = "Slicer", "5.12.4", 5, 12
-    documentationBaseUrl = "https://slicer.readthedocs.io/"
 
-    def __init__(self, applicationLogic, scene, home):
+    def __init__(self, applicationLogic, scene, home: str):
         super().__init__()
-        self._logic, self._scene, self.temporaryPath = applicationLogic, scene, str(home)
-        self._logics = {}
-        for name, className in _LOGICS.items():
-            logic = getattr(slicer, className)()
-            logic.SetMRMLApplicationLogic(applicationLogic)
-            logic.SetMRMLScene(scene)
-            self._logics[name] = logic
-        self._logics["colors"] = applicationLogic.GetColorLogic()
-        self._moduleManager, self._ioManager = ModuleManager(), IOManager(self._logics)
-
-    def coreModules(self):
-        return {name: CoreModule(name, logic) for name, logic in self._logics.items()}
-
-    def applicationLogic(self):
-        return self._logic
-
-    def mrmlScene(self):
-        return self._scene
-
-    def moduleManager(self):
-        return self._moduleManager
-
-    def coreIOManager(self):
-        return self._ioManager
-
-    ioManager = coreIOManager
-
-    def layoutManager(self):
-        """None, as in Slicer without a main window."""
-        return None
-
-    def processEvents(self, *flags):
-        QtWidgets.QApplication.processEvents(*flags)
-
-    def topLevelWidgets(self):
-        return QtWidgets.QApplication.topLevelWidgets()
-
-    def testingEnabled(self):
-        """False: a module under test meets what a user meets."""
-        return False
-
-    def settings(self):
-        return QtCore.QSettings()
-
-    userSettings = revisionUserSettings = settings
-
-    def translate(self, context, text):
-        return text
-
-    def moduleDocumentationUrl(self, name):
-        return f"{self.documentationBaseUrl}{name}.html"
-
-    def pauseRender(self):
-        self._logic.PauseRender()
-
-    def resumeRender(self):
-        self._logic.ResumeRender()
-
-    def setOverrideCursor(self, cursor):
-        QtWidgets.QApplication.setOverrideCursor(cursor)
-
-    def restoreOverrideCursor(self):
-        QtWidgets.QApplication.restoreOverrideCursor()
-
-    def clipboard(self):
-        return QtWidgets.QApplication.clipboard()
-
+        logics = {"colors": applicationLogic.GetColorLogic()}
+        for name, className in LOGICS.items():
+            logics[name] = getattr(slicer, className)()
+            logics[name].SetMRMLApplicationLogic(applicationLogic)
+            logics[name].SetMRMLScene(scene)
+        qt, files, settings, site = QtWidgets.QApplication, IOManager(logics), QtCore.QSettings(), "https://slicer.readthedocs.io/"
+        attributes = {"applicationName": "Slicer", "applicationVersion": "5.12.4", "majorVersion": 5, "minorVersion": 12}
+        attributes |= {"temporaryPath": home, "documentationBaseUrl": site}
+        for name in ("processEvents", "topLevelWidgets", "setOverrideCursor", "restoreOverrideCursor", "clipboard"):
+            attributes[name] = getattr(qt, name)
+        attributes |= {"pauseRender": applicationLogic.PauseRender, "resumeRender": applicationLogic.ResumeRender}
+        attributes |= {"translate": lambda context, text: text, "moduleDocumentationUrl": lambda name: f"{site}{name}.html"}
+        values = {"applicationLogic": applicationLogic, "mrmlScene": scene, "moduleManager": ModuleManager()}
+        values |= {"coreIOManager": files, "ioManager": files, "layoutManager": None, "testingEnabled": False}
+        values |= {"settings": settings, "userSettings": settings, "revisionUserSettings": settings}
+        vars(self).update(vars(Record(attributes, **values)))
+        self.coreModules = {name: Record({"name": name}, logic=logic) for name, logic in logics.items()}

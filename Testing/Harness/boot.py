@@ -18,9 +18,27 @@ def slicerPython() -> Path | None:
     return Path(folder) if folder else None
 
 
-def _bootScene(home: str):
-    import slicer
+def importFile(name: str, path: Path) -> types.ModuleType:
+    """Import the file or package at `path` as `name`, anew even if it is imported already."""
+    folder = [str(path)] if path.is_dir() else None
+    file = path / "__init__.py" if folder else path
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=folder)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    if name.startswith("slicer."):
+        setattr(sys.modules["slicer"], name.split(".")[1], module)
+    spec.loader.exec_module(module)
+    return module
 
+
+def _install(name: str, names: dict) -> types.ModuleType:
+    module = sys.modules[name] = types.ModuleType(name)
+    vars(module).update(names)
+    if name.startswith("slicer."):
+        setattr(sys.modules["slicer"], name.split(".")[1], module)
+    return module
+
+
+def _bootScene(slicer, home: str):
     scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
     application.SetHomeDirectory(home)
     application.SetShareDirectory("share")
@@ -32,95 +50,61 @@ def _bootScene(home: str):
     data.SetAndObserveDataIOManager(remote.GetDataIOManager())
     application.SetMRMLSceneDataIO(scene, remote, data)
     application.SetMRMLScene(scene)
-    _kept.update(remote=remote, data=data)
-    slicer.mrmlScene = scene
+    _kept["logics"] = remote, data
     return application, scene
 
 
-def _hideUtilities():
-    """slicer-core shows slicer.util's names in ``slicer`` too; Slicer does not."""
-    import slicer
+def _installPython(slicer, source: Path | None):
+    """Slicer's Python layer from its sources, or the doubles; installing packages is recorded in both cases."""
+    from . import doubles
 
-    for name in vars(slicer.util):
-        if not name.startswith("__") and vars(slicer).get(name) is vars(slicer.util)[name]:
-            delattr(slicer, name)
-
-
-def _install(name: str, module: types.ModuleType):
-    import slicer
-
-    sys.modules[f"slicer.{name}"] = module
-    setattr(slicer, name, module)
-
-
-def _executeFile(name: str, path: Path):
-    """Import Slicer's own file or package as slicer.`name`."""
-    folder = [str(path)] if path.is_dir() else None
-    file = path / "__init__.py" if folder else path
-    spec = importlib.util.spec_from_file_location(f"slicer.{name}", file, submodule_search_locations=folder)
-    module = importlib.util.module_from_spec(spec)
-    _install(name, module)
-    spec.loader.exec_module(module)
-
-
-def _installSlicerPython():
-    import slicer
-
-    from . import doubles, parameternode
-
-    source = slicerPython()
     if source is None:
         for name, names in doubles.MODULES.items():
-            _install(name, module := types.ModuleType(f"slicer.{name}"))
-            vars(module).update(names)
-        _install("parameterNodeWrapper", parameternode)
+            _install(f"slicer.{name}", names)
+        importFile("slicer.parameterNodeWrapper", Path(__file__).with_name("parameternode.py"))
     else:
-        for name in ("util", "i18n", "ScriptedLoadableModule", "parameterNodeWrapper", "packaging"):
-            path = source / "slicer" / name
-            path = path if path.is_dir() else path.with_suffix(".py")
-            if path.exists() or name != "packaging":
-                _executeFile(name, path)
-    packaging = getattr(slicer, "packaging", None)
-    for module in (slicer.util, packaging):
-        for name in ("pip_install", "pip_uninstall"):
-            if module is not None:
-                setattr(module, name, getattr(doubles, name))
-    shown = slicer.util._messageDisplay
-    slicer.util._messageDisplay = lambda level, text, *a, **k: doubles.recordMessage(level, text) or shown(level, text, *a, **k)
+        for name in ("util.py", "i18n.py", "ScriptedLoadableModule.py", "packaging.py", "parameterNodeWrapper"):
+            if (source / "slicer" / name).exists():
+                importFile("slicer." + name.removesuffix(".py"), source / "slicer" / name)
+    for module in {slicer.util, getattr(slicer, "packaging", slicer.util)}:
+        module.pip_install, module.pip_uninstall = doubles.pip_install, doubles.pip_uninstall
+    display = slicer.util._messageDisplay
+
+    def record(level, text, *arguments, **options):
+        doubles.recordMessage(level, text)
+        return display(level, text, *arguments, **options)
+
+    slicer.util._messageDisplay = record
 
 
 def boot() -> None:
     """Start Qt and MRML and install qt, ctk and slicer.*; later calls do nothing."""
     if _kept:
         return
-    _kept["home"] = home = tempfile.TemporaryDirectory(prefix="harness")
-    os.environ["VTK_DEFAULT_OPENGL_WINDOW"] = "vtkEGLRenderWindow"
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    (Path(home.name) / "share" / "ColorFiles").mkdir(parents=True)
+    _kept["folder"] = folder = tempfile.TemporaryDirectory(prefix="harness")
+    os.environ["VTK_DEFAULT_OPENGL_WINDOW"], os.environ["QT_QPA_PLATFORM"] = "vtkEGLRenderWindow", "offscreen"
+    (Path(folder.name) / "share" / "ColorFiles").mkdir(parents=True)
+    import slicer.util
     from PySide6 import QtCore, QtWidgets
 
-    import slicer
-    import slicer.util  # noqa: F401
+    _kept["qt"] = QtWidgets.QApplication(["Slicer"])
+    settings = QtCore.QSettings
+    settings.setDefaultFormat(settings.Format.IniFormat)
+    settings.setPath(settings.Format.IniFormat, settings.Scope.UserScope, folder.name)
+    for name, value in vars(slicer.util).items():  # slicer-core shows slicer.util's names in slicer too; Slicer does not
+        if not name.startswith("__") and vars(slicer).get(name) is value:
+            delattr(slicer, name)
+    application, slicer.mrmlScene = _bootScene(slicer, folder.name)
+    _install("ctk", {})
+    from . import dialogs, pythonqt, uiloader
 
-    _kept["qt"] = QtWidgets.QApplication([])
-    QtCore.QCoreApplication.setOrganizationName("Testing")
-    QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
-    QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Scope.UserScope, home.name)
-    _hideUtilities()
-    application, scene = _bootScene(home.name)
-    from . import pythonqt
-    from .uiloader import QUiLoader
+    sys.modules["qt"] = pythonqt.createModule(uiloader.QUiLoader)
+    from .application import Application
+    from .scripted import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
 
-    sys.modules["qt"] = pythonqt.createModule(QUiLoader)
-    sys.modules["ctk"] = types.ModuleType("ctk", "stand-ins for CTK's widgets")
-    from . import application as app
-    from . import dialogs, scripted, standins
-
-    standins.install(sys.modules["ctk"])
-    slicer.qSlicerScriptedLoadableModule = scripted.qSlicerScriptedLoadableModule
-    slicer.qSlicerScriptedLoadableModuleWidget = scripted.qSlicerScriptedLoadableModuleWidget
-    _install("modules", types.ModuleType("slicer.modules"))
-    slicer.app = app.Application(application, scene, home.name)
-    vars(slicer.modules).update(slicer.app.coreModules())
-    _installSlicerPython()
+    slicer.qSlicerScriptedLoadableModule = qSlicerScriptedLoadableModule
+    slicer.qSlicerScriptedLoadableModuleWidget = qSlicerScriptedLoadableModuleWidget
+    slicer.app = Application(application, slicer.mrmlScene, folder.name)
+    _install("slicer.modules", slicer.app.coreModules)
+    _installPython(slicer, slicerPython())
     dialogs.collectErrors()

@@ -1,9 +1,9 @@
 """Doubles of Slicer's Python files: slicer.ScriptedLoadableModule, slicer.i18n and slicer.packaging."""
 
-import importlib
 import importlib.metadata
 import logging
 import shlex
+import sys
 import unittest
 from pathlib import Path
 
@@ -18,13 +18,11 @@ class ScriptedLoadableModule:
     def __init__(self, parent):
         super().__init__()
         self.parent, self.moduleName = parent, type(self).__name__
-        for extension in (".svg", ".png"):
-            icon = Path(self.resourcePath(f"Icons/{self.moduleName}{extension}"))
-            if icon.is_file():
-                import qt
+        import qt
 
-                parent.icon = qt.QIcon(str(icon))
-                break
+        icons = [Path(self.resourcePath(f"Icons/{self.moduleName}.{extension}")) for extension in ("svg", "png")]
+        for icon in [icon for icon in icons if icon.is_file()][:1]:
+            parent.icon = qt.QIcon(str(icon))
 
     def resourcePath(self, filename):
         return str(Path(self.parent.path).parent / "Resources" / filename)
@@ -34,20 +32,16 @@ class ScriptedLoadableModule:
         return f'<p>For more information, see the <a href="{url}">online documentation</a>.</p>'
 
     def runTest(self, msec=100, **options):
-        test = getattr(importlib.import_module(type(self).__module__), f"{self.moduleName}Test")()
-        test.messageDelay = msec
-        test.runTest(**options)
+        getattr(sys.modules[type(self).__module__], f"{self.moduleName}Test")().runTest(**options)
 
 
 class ScriptedLoadableModuleWidget:
     """A module's panel; `parent` is the widget that holds it."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent):
         super().__init__()
-        if parent is None:
-            raise NotImplementedError("Testing/Harness shows panels only in a parent; use loadModule")
-        self.moduleName = type(self).__name__.removesuffix("Widget")
-        self.developerMode, self.parent, self.layout = False, parent, parent.layout()
+        self.moduleName, self.developerMode = type(self).__name__.removesuffix("Widget"), False
+        self.parent, self.layout = parent, parent.layout()
         slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename):
@@ -73,19 +67,15 @@ class ScriptedLoadableModuleLogic:
 
     def __init__(self, parent=None):
         super().__init__()
-        self.moduleName = type(self).__name__.removesuffix("Logic")
-        self.isSingletonParameterNode = True
+        self.moduleName, self.isSingletonParameterNode = type(self).__name__.removesuffix("Logic"), True
 
     def getParameterNode(self):
+        node = next(iter(self.getAllParameterNodes()), None)
         if self.isSingletonParameterNode:
             node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
-            if node:
-                node.SetAttribute("ModuleName", self.moduleName)
-                return node
-        else:
-            for node in self.getAllParameterNodes():
-                return node
-        return slicer.mrmlScene.AddNode(self.createParameterNode())
+        if node:
+            node.SetAttribute("ModuleName", self.moduleName)
+        return node or slicer.mrmlScene.AddNode(self.createParameterNode())
 
     def getAllParameterNodes(self):
         nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
@@ -122,8 +112,8 @@ def tr(text):
 
 
 def pip_install(requirements, **options):
-    """Record what would be installed in Harness.installs."""
-    dialogs.installs.append(shlex.split(requirements) if isinstance(requirements, str) else [str(r) for r in requirements])
+    """Record in Harness.installs what Slicer would install."""
+    dialogs.installs.append(shlex.split(requirements) if isinstance(requirements, str) else [*map(str, requirements)])
 
 
 def pip_uninstall(requirements, **options):
@@ -131,7 +121,6 @@ def pip_uninstall(requirements, **options):
 
 
 def pip_check(requirement) -> bool:
-    """Whether a requirement is installed; 5.12 looks at the version and the markers too."""
     from packaging.requirements import Requirement
 
     requirement = Requirement(str(requirement))
@@ -142,21 +131,21 @@ def pip_check(requirement) -> bool:
 
 
 def pip_ensure(requirements, prompt_install=True, requester=None, **options):
-    wanted = requirements.split() if isinstance(requirements, str) else list(requirements)
+    """Ask for and record what is missing, as Slicer 5.12 does; RuntimeError where the user declines."""
+    wanted = requirements.split() if isinstance(requirements, str) else requirements
     missing = [str(requirement) for requirement in wanted if not slicer.packaging.pip_check(requirement)]
-    if not missing:
-        return
-    if prompt_install and not slicer.util.confirmOkCancelDisplay(f"{requester} needs {', '.join(missing)}"):
+    if missing and prompt_install and not slicer.util.confirmOkCancelDisplay(f"{requester} needs {', '.join(missing)}"):
         raise RuntimeError("User declined package installation")
-    slicer.packaging.pip_install(missing, requester=requester)
+    if missing:
+        slicer.packaging.pip_install(missing)
 
 
 def recordMessage(level, text) -> None:
     dialogs.messages.append((logging.getLevelName(level), text))
 
 
-_SCRIPTED = {c.__name__: c for c in (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic)}
-_SCRIPTED["ScriptedLoadableModuleTest"] = ScriptedLoadableModuleTest
+_CLASSES = ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic, ScriptedLoadableModuleTest
+_SCRIPTED = {cls.__name__: cls for cls in _CLASSES}
 MODULES = {
     "ScriptedLoadableModule": {"__all__": list(_SCRIPTED), **_SCRIPTED},
     "i18n": {"tr": tr, "translate": translate},

@@ -5,11 +5,14 @@ import re
 import sys
 from pathlib import Path
 
-from .boot import boot
+from PySide6.QtWidgets import QWidget
+
+from .boot import boot, importFile
 from .dialogs import errors
 
 _FOLDER = Path(__file__).resolve().parents[2] / "MedCompress"
 _open: list["LoadedModule"] = []
+_held: list = []  # a node without a Python owner may lose its observers' functions to the garbage collector, and crash
 
 
 class LoadedModule:
@@ -19,26 +22,26 @@ class LoadedModule:
         import slicer
 
         from .application import ScriptedIO
-        from .scripted import importFile, qSlicerScriptedLoadableModule
 
-        self.name, self._sceneObservers = path.stem, _observers(slicer.mrmlScene)
+        self.name, self.window, self._plugins = path.stem, None, slicer.app.coreIOManager().plugins
+        self._observers, self._pluginsBefore = _observers(slicer.mrmlScene), self._plugins[:]
+        _open.append(self)
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
         python = importFile(self.name, path)
-        declaration = qSlicerScriptedLoadableModule(self.name, path)
+        declaration = slicer.qSlicerScriptedLoadableModule(self.name, path)
         self.module = getattr(python, self.name)(declaration)
         setattr(slicer.modules, self.name.lower(), declaration)
         setattr(slicer.modules, f"{self.name}Instance", self.module)
         classes = [getattr(python, self.name + kind, None) for kind in ("FileReader", "FileWriter")]
-        self._plugins = [ScriptedIO(pluginClass) for pluginClass in classes if pluginClass]
-        slicer.app.coreIOManager().plugins.extend(self._plugins)
-        _open.append(self)
+        self._plugins.extend(ScriptedIO(pluginClass) for pluginClass in classes if pluginClass)
         slicer.app.startupCompleted.emit()
         self.window = declaration.widgetRepresentation()
         self.window.resize(500, 800)
         self.window.show()
         self.window.enter()
         slicer.app.processEvents()
+        _held.extend(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"))
 
     @property
     def widget(self):
@@ -47,36 +50,52 @@ class LoadedModule:
     def reload(self) -> None:
         """What the button Reload does."""
         self.widget.onReload()
-        self.window.show()
 
     def close(self) -> None:
         """Leave the module and unload it; AssertionError where it still observes the scene afterwards."""
         import slicer
 
-        widget, logic = self.widget, getattr(self.widget, "logic", None)
-        _open.remove(self)
         self.window.exit()
         slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(self.name)
-        left = [entry[:3] for owner in (widget, logic) for entry in getattr(owner, "Observations", [])]
-        for child in [self.window, *self.window.findChildren(type(self.window).__mro__[2])]:
-            getattr(child, "setMRMLScene", lambda scene: None)(None)
+        left = []
+        for owner in (self.widget, getattr(self.widget, "logic", None)):
+            left += [entry[:3] for entry in getattr(owner, "Observations", [])]
+            getattr(owner, "removeObservers", lambda: None)()
+        for child in [self.window, *self.window.findChildren(QWidget)]:
+            if isinstance(child, slicer.qMRMLWidget.__mro__[1]):
+                child.setMRMLScene(None)
         self.window.hide()
         self.window.deleteLater()
-        for io in self._plugins:
-            slicer.app.coreIOManager().plugins.remove(io)
-        for name in (self.name.lower(), f"{self.name}Instance", f"{self.name}Widget"):
-            delattr(slicer.modules, name)
-        sys.modules.pop(self.name, None)
-        slicer.app.processEvents()
-        gc.collect()
-        left += sorted(_observers(slicer.mrmlScene) - self._sceneObservers)
+        self._forget()
+        left += sorted(_observers(slicer.mrmlScene) - self._observers)
         if left:
             raise AssertionError(f"{self.name} still observes after cleanup: {left}")
 
+    def discard(self) -> None:
+        """Undo what a failed load left behind."""
+        import slicer
+
+        widget = getattr(slicer.modules, f"{self.name}Widget", None)
+        if widget:
+            getattr(widget, "removeObservers", lambda: None)()
+            signal = "moduleAboutToBeUnloaded(QString)"
+            slicer.app.moduleManager().disconnect(signal, widget._onModuleAboutToBeUnloaded)
+        self._forget()
+
+    def _forget(self):
+        import slicer
+
+        _open.remove(self)
+        self._plugins[:] = self._pluginsBefore
+        for name in (self.name.lower(), f"{self.name}Instance", f"{self.name}Widget"):
+            vars(slicer.modules).pop(name, None)
+        sys.modules.pop(self.name, None)
+        slicer.app.processEvents()
+        gc.collect()
+
 
 def _observers(scene) -> set[str]:
-    text = str(scene)
-    return set(re.findall(r"vtkObserver \((0x\w+)\)", text))
+    return set(re.findall(r"vtkObserver \((0x\w+)\)", str(scene)))
 
 
 def loadModule(module) -> LoadedModule:
@@ -85,7 +104,13 @@ def loadModule(module) -> LoadedModule:
     path = Path(module) if str(module).endswith(".py") else _FOLDER / f"{module}.py"
     if not path.is_file():
         raise FileNotFoundError(f"no module at {path}")
-    return LoadedModule(path)
+    before = len(_open)
+    try:
+        return LoadedModule(path)
+    except BaseException:
+        for failed in _open[before:]:
+            failed.discard()
+        raise
 
 
 def closeAll() -> None:
@@ -97,9 +122,11 @@ def closeAll() -> None:
             loaded.close()
         except AssertionError as leak:
             errors.append(str(leak))
+    _held.extend(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"))
     slicer.mrmlScene.Clear(False)
     for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
         slicer.mrmlScene.RemoveNode(node)
+    _held.clear()
 
 
 def openFile(path) -> list[str]:

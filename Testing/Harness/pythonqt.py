@@ -4,6 +4,7 @@ Properties are attributes beside their setters, ``connect`` takes a signal's sig
 name, and an attribute, property or signal that Qt does not know is an error.
 """
 
+import functools
 import inspect
 import re
 import types
@@ -50,39 +51,58 @@ def _properties(cls):
         yield name, _QtProperty(name, found[2], getter, setter)
 
 
+@functools.cache
+def _signals(cls) -> set[str]:
+    meta = cls.staticMetaObject
+    methods = [meta.method(index) for index in range(meta.methodCount())]
+    return {bytes(m.methodSignature()).decode() for m in methods if m.methodType() == QtCore.QMetaMethod.MethodType.Signal}
+
+
+def hasProperty(cls, name: str) -> bool:
+    return any(isinstance(vars(base).get(name), (_QtProperty, QtCore.Property)) for base in cls.__mro__)
+
+
 def signature(sender, signal: str) -> str:
     """The normalized signature of a signal that `sender` really has; AttributeError otherwise."""
     text = re.sub(r"vtkMRML\w+\*|vtkObject\*", "PyObject", bytes(QtCore.QMetaObject.normalizedSignature(signal)).decode())
-    if sender.metaObject().indexOfSignal(text) < 0:
+    if text not in _signals(type(sender)):
         raise AttributeError(f"{type(sender).__name__} has no signal '{signal}'")
     return text
 
 
+_ARITIES = (
+    lambda call: lambda: call(),
+    lambda call: lambda a=_slots: call(a),
+    lambda call: lambda a=_slots, b=_slots: call(a, b),
+    lambda call: lambda a=_slots, b=_slots, c=_slots: call(a, b, c),
+)
+
+
 def _slot(function):
-    """PythonQt keeps a connected bound method alive and gives it as many arguments as it takes; so does this."""
+    """PythonQt keeps a connected bound method alive, PySide does not: stand a function in for it."""
     receiver = getattr(function, "__self__", None)
     if not isinstance(function, types.MethodType) or isinstance(receiver, QtCore.QObject):
         return function
-    key = (id(receiver), function.__func__)
-    code = getattr(function, "__code__", None)
-    count = None if code is None or code.co_flags & inspect.CO_VARARGS else code.co_argcount - 1
+    code, key = getattr(function, "__code__", None), (id(receiver), function.__func__)
+    if code is None or code.co_flags & inspect.CO_VARARGS or code.co_argcount > len(_ARITIES):
+        return _slots.setdefault(key, lambda *arguments: function(*arguments))
 
-    def slot(*arguments):
-        return function(*arguments[:count])
+    def call(*arguments):
+        return function(*(argument for argument in arguments if argument is not _slots))
 
-    return _slots.setdefault(key, slot)
-
-
-def _connectText(self, signal: str, receiver, slot: str | None = None):
-    function = getattr(receiver, slot.split("(")[0]) if slot else receiver
-    if not callable(function):
-        raise TypeError(f"cannot connect '{signal}' to {function!r}, which is not callable")
-    return bool(_connect(self, QtCore.SIGNAL(signature(self, signal)), _slot(function)))
+    return _slots.setdefault(key, _ARITIES[code.co_argcount - 1](call))
 
 
-def _disconnectText(self, signal: str, receiver, slot: str | None = None):
-    function = getattr(receiver, slot.split("(")[0]) if slot else receiver
-    return bool(_disconnect(self, QtCore.SIGNAL(signature(self, signal)), _slot(function)))
+def _byText(operation):
+    def apply(self, signal, receiver, slot=None):
+        if isinstance(signal, QtCore.QObject):  # PySide's own calls: sender, signal, function
+            return operation(signal, receiver, slot)
+        function = getattr(receiver, slot.split("(")[0]) if slot else receiver
+        if not callable(function):
+            raise TypeError(f"cannot connect '{signal}' to {function!r}, which is not callable")
+        return bool(operation(self, QtCore.SIGNAL(signature(self, signal)), _slot(function)))
+
+    return apply
 
 
 def _setAttribute(self, name, value):
@@ -108,7 +128,7 @@ def _setAttribute(self, name, value):
 
 
 def _patchClass(cls, original, properties):
-    bound = {"connect": _connectText, "disconnect": _disconnectText}
+    bound = {"connect": _byText(_connect), "disconnect": _byText(_disconnect)}
 
     def getAttribute(self, name):
         return types.MethodType(bound[name], self) if name in bound else original(self, name)

@@ -1,47 +1,36 @@
 """The C++ side of a scripted module: its declaration and the widget that holds its panel."""
 
-import importlib.util
 import sys
 
 import slicer
-from PySide6 import QtGui, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 from .standins import qMRMLWidget
 
-
-def importFile(name: str, path):
-    """Execute a module's file and put it into sys.modules, as Slicer does."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+_FIELDS = {
+    **dict.fromkeys(("title", "helpText", "acknowledgementText"), str),
+    **dict.fromkeys(("categories", "dependencies", "contributors", "associatedNodeTypes"), list),
+    **{"icon": QtGui.QIcon, "hidden": bool, "index": int, "widgetRepresentationCreationEnabled": bool},
+}
 
 
 class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The parent of the module's widget class; calls its setup, enter and exit."""
 
-    def __init__(self, name: str, path: str):
+    isEntered = QtCore.Property(bool, lambda self: self.__dict__.get("_entered", False))
+
+    def __init__(self, name: str):
         super().__init__()
-        self._name, self._path, self._entered, self._python = name, path, False, None
+        self._moduleName = name
         self.setLayout(QtWidgets.QVBoxLayout())
         self.setMRMLScene(slicer.mrmlScene)
-        self.reload()
-
-    @property
-    def isEntered(self):
-        return self._entered
 
     def self(self):
-        return self._python
+        return self.__dict__.get("_python")
 
     def reload(self):
-        className = f"{self._name}Widget"
-        self._python = getattr(sys.modules[self._name], className)(self)
+        className = f"{self._moduleName}Widget"
+        self._python = getattr(sys.modules[self._moduleName], className)(self)
         setattr(slicer.modules, className, self._python)
         self._python.setup()
 
@@ -57,43 +46,24 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
 class qSlicerScriptedLoadableModule:
     """A module's declaration: `parent` of its ScriptedLoadableModule class."""
 
-    _FIELDS = {
-        "title": str,
-        "categories": list,
-        "dependencies": list,
-        "contributors": list,
-        "helpText": str,
-        "acknowledgementText": str,
-        "icon": QtGui.QIcon,
-        "hidden": bool,
-        "index": int,
-        "widgetRepresentationCreationEnabled": bool,
-        "associatedNodeTypes": list,
-    }
-
     def __init__(self, name: str, path):
-        vars(self).update({key: kind() for key, kind in self._FIELDS.items()})
-        vars(self).update(name=name, path=str(path), _logic=None, _representation=None)
+        logic = slicer.vtkSlicerScriptedLoadableModuleLogic()
+        logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+        logic.SetMRMLScene(slicer.mrmlScene)
+        vars(self).update({key: kind() for key, kind in _FIELDS.items()}, name=name, path=str(path), _parts=[logic])
 
     def __setattr__(self, name, value):
-        if name not in self._FIELDS:
+        if name not in _FIELDS:
             raise AttributeError(f"a module has no attribute '{name}'")
-        if not isinstance(value, self._FIELDS[name]):
-            raise TypeError(f"a module's {name} is a {self._FIELDS[name].__name__}, not {value!r}")
+        if not isinstance(value, _FIELDS[name]):
+            raise TypeError(f"a module's {name} is a {_FIELDS[name].__name__}, not {value!r}")
         vars(self)[name] = value
 
     def logic(self):
-        if self._logic is None:
-            logic = slicer.vtkSlicerScriptedLoadableModuleLogic()
-            logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-            logic.SetMRMLScene(slicer.mrmlScene)
-            vars(self)["_logic"] = logic
-        return self._logic
-
-    def createNewWidgetRepresentation(self):
-        return qSlicerScriptedLoadableModuleWidget(self.name, self.path)
+        return self._parts[0]
 
     def widgetRepresentation(self):
-        if self._representation is None:
-            vars(self)["_representation"] = self.createNewWidgetRepresentation()
-        return self._representation
+        if len(self._parts) == 1:
+            self._parts.append(qSlicerScriptedLoadableModuleWidget(self.name))
+            self._parts[1].reload()
+        return self._parts[1]

@@ -17,17 +17,22 @@ widgets: dict[str, type] = {}
 
 
 def standIn(cls):
-    """Register a stand-in under its class name."""
+    """Register a stand-in under its class name, where Slicer has it."""
+    import ctk
+
     cls.isStandIn = True
     widgets[cls.__name__] = cls
+    setattr(ctk if cls.__name__.startswith("ctk") else slicer, cls.__name__, cls)
     return cls
 
 
-def absent(name: str) -> type:
-    def refuse(self, *arguments):
-        raise NotImplementedError(f"Testing/Harness has no stand-in for {name}")
+def _refuse(self, *arguments):
+    raise NotImplementedError(f"Testing/Harness has no stand-in for {type(self).__name__}")
 
-    return type(name, (), {"__init__": refuse})
+
+for _name in _ABSENT:
+    standIn(type(_name, (), {"__init__": _refuse}))
+    del widgets[_name]
 
 
 def _stored(kind, name: str, default, changed: str = ""):
@@ -39,6 +44,13 @@ def _stored(kind, name: str, default, changed: str = ""):
             getattr(self, changed)()
 
     return Property(kind, lambda self: self.__dict__.get("_" + name, default), setter)
+
+
+def _row(widget, *parts):
+    layout = QtWidgets.QHBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        layout.addWidget(part)
 
 
 @standIn
@@ -55,27 +67,25 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     contentsCollapsed = Signal(bool)
 
     def __init__(self, parent=None):
-        super().__init__(parent if isinstance(parent, QtWidgets.QWidget) else None)
-        self._collapsed, self._hidden = False, []
+        super().__init__(None if isinstance(parent, str) else parent)
+        self._hidden = None
+        self.setText(parent if isinstance(parent, str) else "")
         self.setContentsMargins(0, 24, 0, 0)
-        self.clicked.connect(lambda: self.setCollapsed(not self._collapsed))
-        if isinstance(parent, str):
-            self.setText(parent)
+        self.clicked.connect(lambda: self.setCollapsed(not self.collapsed))
 
     def setCollapsed(self, collapsed):
-        if collapsed == self._collapsed:
+        if collapsed == self.collapsed:
             return
-        children = [child for child in self.children() if isinstance(child, QtWidgets.QWidget)]
-        self._hidden = [child for child in children if not child.isHidden()] if collapsed else self._hidden
-        for child in self._hidden:
+        shown = [child for child in self.children() if isinstance(child, QtWidgets.QWidget) and not child.isHidden()]
+        for child in shown if collapsed else self._hidden:
             child.setVisible(not collapsed)
-        self._collapsed = collapsed
+        self._hidden = shown if collapsed else None
         self.contentsCollapsed.emit(collapsed)
 
-    collapsed = Property(bool, lambda self: self._collapsed, setCollapsed)
+    collapsed = Property(bool, lambda self: self._hidden is not None, setCollapsed)
 
     def paintEvent(self, event):
-        QtGui.QPainter(self).drawText(4, 16, ("▸ " if self._collapsed else "▾ ") + self.text)
+        QtGui.QPainter(self).drawText(4, 16, ("▸ " if self.collapsed else "▾ ") + self.text)
 
 
 @standIn
@@ -87,28 +97,23 @@ class ctkSliderWidget(QtWidgets.QWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._slider, self._spinBox = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal), QtWidgets.QDoubleSpinBox()
-        layout = QtWidgets.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._slider)
-        layout.addWidget(self._spinBox)
+        _row(self, self._slider, self._spinBox)
         self._slider.setRange(0, 1000)
         self._spinBox.setRange(0, 100)
-        self._slider.sliderMoved.connect(lambda step: self.setValue(self.minimum + step * self._span() / 1000))
+        self._slider.sliderMoved.connect(lambda at: self.setValue(self.minimum + at * self._step()))
         self._spinBox.valueChanged.connect(self._onValueChanged)
 
-    def _span(self):
-        return self.maximum - self.minimum
+    def _step(self):
+        return (self.maximum - self.minimum) / 1000 or 1
 
     def _onValueChanged(self, value):
-        self._slider.setValue(round(1000 * (value - self.minimum) / (self._span() or 1)))
+        self._slider.setValue(round((value - self.minimum) / self._step()))
         self.valueChanged.emit(value)
 
     def _forward(kind, name):
         setter = "set" + name[0].upper() + name[1:]
-        return (
-            Property(kind, lambda self: getattr(self._spinBox, name), lambda self, v: getattr(self._spinBox, setter)(v)),
-            lambda self, value: getattr(self._spinBox, setter)(value),
-        )
+        write = lambda self, value: getattr(self._spinBox, setter)(value)  # noqa: E731
+        return Property(kind, lambda self: getattr(self._spinBox, name), write), write
 
     value, setValue = _forward(float, "value")
     minimum, setMinimum = _forward(float, "minimum")
@@ -131,15 +136,15 @@ class ctkSliderWidget(QtWidgets.QWidget):
 
 @standIn
 class ctkPathLineEdit(QtWidgets.QWidget):
-    """A path, typed or browsed for."""
+    """A path, typed in."""
 
     currentPathChanged = Signal(str)
-    Files, Dirs, Drives, Readable, Writable = 0x0002, 0x0001, 0x0004, 0x0010, 0x0020
+    Files, Dirs, Drives, Executable, Writable = 0x002, 0x001, 0x004, 0x040, 0x020
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._edit = QtWidgets.QLineEdit(self)
-        QtWidgets.QHBoxLayout(self).addWidget(self._edit)
+        self._edit = QtWidgets.QLineEdit()
+        _row(self, self._edit)
         self._edit.textChanged.connect(lambda text: self.currentPathChanged.emit(text))
 
     def setCurrentPath(self, path):
@@ -149,31 +154,24 @@ class ctkPathLineEdit(QtWidgets.QWidget):
     filters = _stored(int, "filters", Files)
     nameFilters = _stored("QStringList", "nameFilters", [])
     settingKey = _stored(str, "settingKey", "")
-    label = _stored(str, "label", "")
-    showBrowseButton = _stored(bool, "showBrowseButton", True)
-    showHistoryButton = _stored(bool, "showHistoryButton", True)
-
-    def lineEdit(self):
-        return self._edit
 
     def addCurrentPathToHistory(self):
-        pass
+        """History is kept in the user's settings; nothing of it is shown here."""
 
 
 class _SceneAware:
-    """What every MRML widget has: the scene, and observers that end with the widget."""
+    """What every MRML widget has: the scene, and observers that do not keep the widget alive."""
 
     def mrmlScene(self):
         return self.__dict__.get("_scene")
 
     def setMRMLScene(self, scene):
-        if scene is self.mrmlScene():
-            return
-        self.__dict__["_scene"] = scene
-        self._onScene()
-        self.mrmlSceneChanged.emit(scene)
+        if scene is not self.mrmlScene():
+            self.__dict__["_scene"] = scene
+            self._update()
+            self.mrmlSceneChanged.emit(scene)
 
-    def _onScene(self):
+    def _update(self):
         pass
 
     def _observe(self, events):
@@ -193,28 +191,22 @@ class qMRMLWidget(_SceneAware, QtWidgets.QWidget):
 
 
 @standIn
-class qSlicerWidget(_SceneAware, QtWidgets.QWidget):
+class qSlicerWidget(qMRMLWidget):
     """As qMRMLWidget, in Slicer's base library."""
-
-    mrmlSceneChanged = Signal(object)
 
 
 @standIn
 class qMRMLNodeComboBox(_SceneAware, QtWidgets.QWidget):
     """A selector that follows the nodes of some classes in the scene."""
 
-    mrmlSceneChanged = Signal(object)
-    currentNodeChanged = Signal(object)
+    mrmlSceneChanged, currentNodeChanged, nodeAddedByUser = Signal(object), Signal(object), Signal(object)
     currentNodeIDChanged = Signal(str)
-    nodeAddedByUser = Signal(object)
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._combo, self._attributes, self._last, self._busy = QtWidgets.QComboBox(self), [], "", False
-        layout = QtWidgets.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._combo)
-        self._combo.currentIndexChanged.connect(self._emitIfChanged)
+        self._combo, self._attributes, self._nodeID, self._busy = QtWidgets.QComboBox(), [], "", False
+        _row(self, self._combo)
+        self._combo.currentIndexChanged.connect(lambda index: self._emitIfChanged())
         self._combo.activated.connect(self._onActivated)
 
     nodeTypes = _stored("QStringList", "nodeTypes", [], "_update")
@@ -225,7 +217,7 @@ class qMRMLNodeComboBox(_SceneAware, QtWidgets.QWidget):
     noneDisplay = _stored(str, "noneDisplay", "None", "_update")
     addEnabled = _stored(bool, "addEnabled", True, "_update")
     removeEnabled = _stored(bool, "removeEnabled", True, "_update")
-    renameEnabled = _stored(bool, "renameEnabled", False, "_update")
+    renameEnabled = _stored(bool, "renameEnabled", False)
     editEnabled = _stored(bool, "editEnabled", False)
     selectNodeUponCreation = _stored(bool, "selectNodeUponCreation", True)
     baseName = _stored(str, "baseName", "")
@@ -240,73 +232,51 @@ class qMRMLNodeComboBox(_SceneAware, QtWidgets.QWidget):
         )
 
     def nodes(self):
-        scene = self.mrmlScene()
-        every = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())] if scene else []
-        return [node for node in every if self._accepts(node)]
-
-    def nodeCount(self):
-        return len(self.nodes())
-
-    def nodeFromIndex(self, index):
-        return self.nodes()[index]
+        return [node for node in slicer.util.getNodesByClass("vtkMRMLNode", self._scene) if self._accepts(node)]
 
     def addAttribute(self, nodeType, name, value=None):
         self._attributes.append((nodeType, name, value))
         self._update()
 
-    def _onScene(self):
-        self._update()
-
     def _update(self):
+        """Fill the list anew: None, the nodes, then the actions, which have a sign before their data."""
         scene = self.mrmlScene()
         if self._busy or (scene and scene.IsBatchProcessing()):
             return
-        nodes = self.nodes()
-        wanted = [(self.noneDisplay, "")] if self.noneEnabled else []
-        wanted += [(node.GetName() or "", node.GetID()) for node in nodes]
-        wanted += [(f"Create new {kind[7:-4]}", f"+{kind}") for kind in self.nodeTypes if self.addEnabled and scene]
-        wanted += [("Delete current", "-")] if self.removeEnabled and nodes else []
-        wanted += [("Rename current", "=")] if self.renameEnabled and nodes else []
-        first = next((index for index, (_, key) in enumerate(wanted) if key[:1] not in tuple("+-=")), -1)
-        keys, old = [key for _, key in wanted], self._combo.currentIndex
-        if self._last in keys:
-            index = keys.index(self._last)
-        else:
-            last = len(nodes) - 1 + self.noneEnabled
-            index = min(old, last) if old >= 0 and self._last else first
+        nodes = self.nodes() if scene else []
+        entries = [(self.noneDisplay, "")] if self.noneEnabled else []
+        entries += [(node.GetName() or "", node.GetID()) for node in nodes]
+        keys, old = [key for _, key in entries], self._combo.currentIndex
+        index = keys.index(self._nodeID) if self._nodeID in keys else min(old, len(keys) - 1) if self._nodeID else 0
+        entries += [(f"Create new {kind[7:-4]}", f"+{kind}") for kind in self.nodeTypes if self.addEnabled]
+        entries += [("Delete current", "-")] if self.removeEnabled else []
         self._busy = True
         self._combo.clear()
-        for text, key in wanted:
+        for text, key in entries:
             self._combo.addItem(text, key)
-        self._combo.setCurrentIndex(index)
+        self._combo.setCurrentIndex(index if keys else -1)
         self._busy = False
         events = "NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent", "EndCloseEvent", "EndImportEvent"
-        self._observe(
-            [(scene, getattr(scene, event)) for event in events if scene] + [(node, "ModifiedEvent") for node in nodes]
-        )
+        ofScene = [(scene, getattr(scene, event)) for event in events] if scene else []
+        self._observe(ofScene + [(node, "ModifiedEvent") for node in nodes])
         self._emitIfChanged()
 
     def _emitIfChanged(self):
         key = self._combo.currentData or ""
-        if not self._busy and key[:1] not in tuple("+-=") and key != self._last:
-            self._last = key
+        if not self._busy and key[:1] not in ("+", "-") and key != self._nodeID:
+            self._nodeID = key
             self.currentNodeChanged.emit(self.currentNode())
             self.currentNodeIDChanged.emit(key)
 
     def _onActivated(self, index):
         key = self._combo.itemData(index)
-        if key[:1] in tuple("+-="):
-            self._combo.setCurrentIndex(self._combo.findData(self._last))
-        if key[:1] == "+":
-            self.addNode(key[1:])
-        elif key == "-":
-            self.removeCurrentNode()
-        elif key == "=":
-            raise NotImplementedError("renaming by hand is not in Testing/Harness; call node.SetName")
+        if key[:1] in ("+", "-"):
+            self.setCurrentNodeID(self._nodeID)
+            self.addNode(key[1:]) if key[0] == "+" else self.removeCurrentNode()
 
     def addNode(self, nodeType=None):
         node = self.mrmlScene().AddNewNodeByClass(nodeType or self.nodeTypes[0], self.baseName)
-        for kind, key, value in self._attributes:
+        for _, key, value in self._attributes:
             node.SetAttribute(key, value)
         if self.selectNodeUponCreation:
             self.setCurrentNode(node)
@@ -317,22 +287,15 @@ class qMRMLNodeComboBox(_SceneAware, QtWidgets.QWidget):
         self.mrmlScene().RemoveNode(self.currentNode())
 
     def currentNode(self):
-        return self.mrmlScene().GetNodeByID(self._last) if self.mrmlScene() and self._last else None
+        return self.mrmlScene().GetNodeByID(self._nodeID) if self.mrmlScene() and self._nodeID else None
 
     def setCurrentNode(self, node):
         self.setCurrentNodeID(node.GetID() if node else "")
 
     def setCurrentNodeID(self, nodeID):
-        self._update()
         self._combo.setCurrentIndex(self._combo.findData(nodeID or ""))
 
-    def setCurrentNodeIndex(self, index):
-        self.setCurrentNode(self.nodes()[index])
-
-    currentNodeID = Property(str, lambda self: self._last, setCurrentNodeID)
-
-    def comboBox(self):
-        return self._combo
+    currentNodeID = Property(str, lambda self: self._nodeID, setCurrentNodeID)
 
 
 @standIn
@@ -345,25 +308,17 @@ class qMRMLTableView(_SceneAware, QtWidgets.QTableView):
         return self.__dict__.get("_node")
 
     def setMRMLTableNode(self, node):
-        self.__dict__["_node"] = node
+        self._node = node
         self._update()
 
     def _update(self):
-        node = self.mrmlTableNode()
+        node = self.mrmlTableNode() if self.mrmlScene() else None
         table = node.GetTable() if node else None
         columns = [table.GetColumn(index) for index in range(table.GetNumberOfColumns())] if table else []
         model = QtGui.QStandardItemModel(table.GetNumberOfRows() if table else 0, len(columns), self)
-        model.setHorizontalHeaderLabels([node.GetColumnTitle(column.GetName()) or column.GetName() for column in columns])
+        model.setHorizontalHeaderLabels([column.GetName() or "" for column in columns])
         for index, column in enumerate(columns):
             for row in range(model.rowCount()):
                 model.setItem(row, index, QtGui.QStandardItem(column.GetVariantValue(row).ToString()))
         self.setModel(model)
         self._observe([(node, "ModifiedEvent")] if node else [])
-
-
-def install(ctk) -> None:
-    """Put the stand-ins, and names for what is absent, where Slicer has them."""
-    for name in _ABSENT:
-        setattr(ctk if name.startswith("ctk") else slicer, name, absent(name))
-    for name, cls in widgets.items():
-        setattr(ctk if name.startswith("ctk") else slicer, name, cls)

@@ -62,8 +62,7 @@ class QUiLoader(QtUiTools.QUiLoader):
         standIn = standins.widgets.get(className)
         if standIn is None and className not in self.availableWidgets():
             raise LookupError(f"widget '{name}' is a {className}, for which Testing/Harness has no stand-in")
-        cls = standIn or getattr(QtWidgets, className)
-        meta = cls.staticMetaObject
+        cls = standIn or getattr(QtWidgets, className, QtWidgets.QFrame)
         own = {key for base in cls.__mro__ for key, value in vars(base).items() if isinstance(value, QtCore.Property)}
         later = []
         for prop in element.findall("property"):
@@ -71,7 +70,7 @@ class QUiLoader(QtUiTools.QUiLoader):
             if key in own:
                 later.append((name, key, _value(prop, cls)))
                 element.remove(prop)
-            elif meta.indexOfProperty(key) < 0 and not (key in _DYNAMIC and prop.get("stdset") == "0"):
+            elif not pythonqt.hasProperty(cls, key) and not (key in _DYNAMIC and prop.get("stdset") == "0"):
                 raise LookupError(f"widget '{name}' ({className}) has no property '{key}'")
         return later
 

@@ -111,6 +111,16 @@ def test_lossy_floats_stay_within_the_bound(scalar_type, data):
     assert Fraction(mapping.error_bound) <= spread / 65535 * Fraction(51, 100) + precision + 4 * tiny
 
 
+@pytest.mark.parametrize("scalar_type", FLOATS)
+@pytest.mark.parametrize("widest", [1, 2, 65534, 65536, 95000, 131071])
+def test_denormal_samples_stay_within_a_few_of_their_steps(scalar_type, widest):
+    tiny = np.finfo(scalar_type).smallest_subnormal
+    samples = np.array([0, 1, widest // 3, widest // 2, widest - 1, widest], scalar_type) * tiny
+    mapping = choose_mapping(scalar_type, measure(samples), lossless=False)
+    worst = max(errors(samples, mapping.inverse(mapping.forward(samples))))
+    assert worst <= Fraction(mapping.error_bound) and worst <= 2 * Fraction(float(tiny))
+
+
 @pytest.mark.parametrize("scalar_type", ["int32", "uint32", "int64", "uint64"])
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)

@@ -131,7 +131,7 @@ def test_real_series_as_itk_reads_them_and_as_their_tags_say(data_folder, name):
     volume, image = read_volume(folder), by_itk(folder)
     assert volume.modality == "CT"
     assert np.array_equal(volume.array, sitk.GetArrayFromImage(image))
-    assert volume.scalar_type == str(sitk.GetArrayViewFromImage(image).dtype)
+    assert volume.scalar_type == "int16", "what the files store; ITK may widen it"
     np.testing.assert_allclose(volume.geometry.origin, image.GetOrigin(), atol=1e-6)
     np.testing.assert_allclose(volume.geometry.spacing, image.GetSpacing(), atol=1e-6)
     np.testing.assert_allclose(np.ravel(volume.geometry.direction), image.GetDirection(), atol=1e-6)

@@ -20,8 +20,9 @@ FORMAT = "MedCompress archive"
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 DIGEST_NAME = "manifest.json.sha256"
-MANIFEST_LIMIT = 256 << 20
+MANIFEST_LIMIT = 64 << 20
 _MEMBER = re.compile(r"layers/[0-9]+\.[a-z0-9]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROLES = ("base", "residual")
 
 
@@ -125,10 +126,10 @@ class Manifest:
     def from_json(cls, content: bytes) -> Manifest:
         """Parse and check; raises MedCompressError that says what is wrong."""
         try:
-            document = json.loads(content)
+            document = json.loads(content.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_unique)
             if document["format"] != FORMAT:
                 raise ValueError("it is no MedCompress archive")
-            if document["version"] != FORMAT_VERSION:
+            if type(document["version"]) is not int or document["version"] != FORMAT_VERSION:
                 raise MedCompressError(
                     f"the archive has format version {document['version']!r}, this MedCompress reads version "
                     f"{FORMAT_VERSION}: update MedCompress"
@@ -146,22 +147,62 @@ class Manifest:
         mapping = Mapping.from_dict(document["samples"])
         if len(shape) != 3 or scalar_type not in SCALAR_TYPES or mapping.scalar_type != scalar_type:
             raise ValueError("shape or scalar type is not one of a volume")
+        for name, count in (("spacing", 3), ("origin", 3), ("direction", 9)):
+            if len(document[name]) != count or not all(_number(value) for value in document[name]):
+                raise ValueError(f"{name} is not {count} numbers")
+        modality, peak = document["modality"], document["peak"]
+        if not (modality is None or isinstance(modality, str)) or not (peak is None or _number(peak) and peak > 0):
+            raise ValueError("modality or peak is neither null nor what it should be")
         layers = tuple(_layer(entry, shape) for entry in document["layers"])
-        roles = [layer.role for layer in layers]
-        if roles[:1] != ["base"] or set(roles[1:]) - {"residual"} or len({layer.member for layer in layers}) != len(layers):
+        roles, names = [layer.role for layer in layers], {layer.member for layer in layers}
+        if roles[:1] != ["base"] or set(roles[1:]) - {"residual"} or len(names) != len(layers):
             raise ValueError("the layers are not one base followed by residuals")
+        base = layers[0].sample_format
+        if (base.dtype, base.bits) != (mapping.coded_type, mapping.bits) or not all(
+            _adds(layer.sample_format.dtype, base.dtype) for layer in layers[1:]
+        ):
+            raise ValueError("a layer does not hold the type of samples that the mapping takes")
+        if document["lossless"] is not layers[-1].exact:
+            raise ValueError("lossless is not what the last layer says")
         return cls(
             shape=shape,
             scalar_type=scalar_type,
             geometry=Geometry.from_dict(document),
-            modality=document["modality"],
+            modality=modality,
             mapping=mapping,
             target=target_from_dict(document["target"]),
             layers=layers,
-            created_by=str(document["created_by"]),
-            peak=document["peak"],
-            peak_reason=str(document["peak_reason"]),
+            created_by=_text(document["created_by"]),
+            peak=peak,
+            peak_reason=_text(document["peak_reason"]),
         )
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return document
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def _number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _adds(residual: str, base: str) -> bool:
+    """Whether a residual of this type can be added to samples of the type of the base."""
+    types = np.dtype(residual), np.dtype(base)
+    return types[0].kind in "iu" and types[0].itemsize <= types[1].itemsize
 
 
 def _whole(value: object, least: int, most: int) -> int:
@@ -174,20 +215,27 @@ def _layer(entry: dict[str, Any], shape: tuple[int, ...]) -> Layer:
     dtype = entry["dtype"]
     if dtype not in SCALAR_TYPES or entry["role"] not in _ROLES or not _MEMBER.fullmatch(entry["member"]):
         raise ValueError(f"layer {entry['member']!r} has an unknown type, role or name")
+    if type(entry["exact"]) is not bool or not _SHA256.fullmatch(entry["sha256"]):
+        raise ValueError(f"layer {entry['member']!r} does not state whether it is exact, or its SHA-256")
+    quality = entry["quality"]
+    figures = {"mse": _number(quality["mse"]), "max_error": _number(quality["max_error"])}
+    figures["psnr"] = quality["psnr"] is None or _number(quality["psnr"])
+    if not all(figures.values()):
+        raise ValueError(f"the quality of layer {entry['member']!r} is not given in numbers")
     layer = Layer(
         member=entry["member"],
         role=entry["role"],
-        codec=str(entry["codec"]),
-        codec_version=str(entry["codec_version"]),
+        codec=_text(entry["codec"]),
+        codec_version=_text(entry["codec_version"]),
         sample_format=SampleFormat(dtype, _whole(entry["bits"], 1, 8 * np.dtype(dtype).itemsize)),
         slices=_whole(entry["slices"], 1, shape[0]),
-        exact=entry["exact"] is True,
-        quality=dict(entry["quality"]),
+        exact=entry["exact"],
+        quality=dict(quality),
         sizes=tuple(_whole(size, 0, 1 << 40) for size in entry["chunk_sizes"]),
         crc32=tuple(_whole(value, 0, 0xFFFFFFFF) for value in entry["chunk_crc32"]),
-        sha256=str(entry["sha256"]),
+        sha256=entry["sha256"],
     )
     chunks = -(-shape[0] // layer.slices)
-    if len(layer.sizes) != chunks or len(layer.crc32) != chunks or entry["size"] != layer.size:
+    if len(layer.sizes) != chunks or len(layer.crc32) != chunks or _whole(entry["size"], 0, 1 << 48) != layer.size:
         raise ValueError(f"layer {layer.member} does not list its {chunks} chunks")
     return layer

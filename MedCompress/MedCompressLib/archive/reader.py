@@ -71,6 +71,10 @@ class Archive:
         for layer in self.manifest.layers:
             members.append(Member(layer.member, layer.size, 0, members[-1].end))
         self._members = members
+        self._offsets = [
+            list(accumulate(layer.sizes, initial=member.data_offset))
+            for layer, member in zip(self.manifest.layers, members[2:], strict=True)
+        ]
         self.expected_size = members[-1].end + len(directory(members))
 
     @property
@@ -100,8 +104,6 @@ class Archive:
         """
         array, lost = self._assemble(0, self.manifest.shape[0], threads, silent, salvage=True)
         array[lost] = np.asarray(fill).astype(array.dtype)
-        if len(lost) == len(array):
-            raise MedCompressError(f"{self.path}: no slice of the volume is whole, nothing could be saved; {_COPY}")
         return self._volume(array), lost
 
     def verify(self) -> None:
@@ -112,13 +114,14 @@ class Archive:
                 f"{self.path} is {kind} ({self.size} bytes, {self.expected_size} expected): {_COPY}, "
                 "or save what is whole with --salvage"
             )
-        self._file.seek(self._members[1].end)
         members = list(self._members[:2])
-        for layer in self.manifest.layers:
-            expected = Member(layer.member, layer.size, 0, members[-1].end)
-            for _ in _checked_chunks(self._file, expected, layer, members, str(self.path)):
-                pass
-        _check_directory(self._file, members, str(self.path))
+        with self._lock:
+            self._file.seek(self._members[1].end)
+            for layer in self.manifest.layers:
+                expected = Member(layer.member, layer.size, 0, members[-1].end)
+                for _ in _checked_chunks(self._file, expected, layer, members, str(self.path)):
+                    pass
+            _check_directory(self._file, members, str(self.path))
 
     def _volume(self, array: np.ndarray) -> Volume:
         return Volume(array, self.manifest.geometry, self.manifest.modality)
@@ -126,26 +129,43 @@ class Archive:
     def _assemble(
         self, start: int, stop: int, threads: int | None, progress: Progress, salvage: bool
     ) -> tuple[np.ndarray, list[int]]:
-        """Decoded slices start to stop of the source's type, and the numbers of those that could not be decoded."""
-        result = _allocate((stop - start, *self.manifest.shape[1:]), self.manifest.scalar_type)
-        lost: set[int] = set()
-        step = self.manifest.layers[0].slices
+        """Decoded slices start to stop of the source's type, and the numbers of those that could not be decoded.
 
-        def piece(first: int) -> None:
-            last = min(first + step, stop, (first // step + 1) * step)
+        Nothing of the size of the volume is allocated before a piece of it has been decoded: a manifest that promises
+        what the chunks do not hold gets no further.
+        """
+        step = max(layer.slices for layer in self.manifest.layers)
+        starts = sorted({start, *range(-(-start // step) * step, stop, step)})
+
+        def decode(first: int) -> np.ndarray | None:
             try:
-                coded = self._decode_samples(first, last)
-                result[first - start : last - start] = self.manifest.mapping.inverse(coded)
+                last = min(stop, (first // step + 1) * step)
+                return self.manifest.mapping.inverse(self._decode_samples(first, last))
             except MedCompressError:
                 if not salvage:
                     raise
-                lost.update(range(first, last))
+                return None
 
-        starts = sorted({start, *range(-(-start // step) * step, stop, step)})
+        def place(first: int, piece: np.ndarray | None) -> None:
+            if piece is None:
+                lost.update(range(first, min(stop, (first // step + 1) * step)))
+            else:
+                result[first - start : first - start + len(piece)] = piece
+
+        opening, piece = next(((first, piece) for first in starts if (piece := decode(first)) is not None), (0, None))
+        if piece is None:
+            raise MedCompressError(f"{self.path}: no slice of the volume is whole, nothing could be saved; {_COPY}")
+        if len(piece) == stop - start:
+            return piece, []
+        result = _allocate((stop - start, *self.manifest.shape[1:]), self.manifest.scalar_type)
+        place(opening, piece)
+        lost = set(range(start, opening))
+        starts = [first for first in starts if first > opening]
         with ThreadPoolExecutor(thread_count(threads)) as pool:
             try:
-                for done, _ in enumerate(pool.map(piece, starts), 1):
-                    progress(done / len(starts), f"Decoding slice {min(stop, start + done * step)} of {stop}")
+                for first, _ in zip(starts, pool.map(lambda first: place(first, decode(first)), starts), strict=True):
+                    last = min(stop, first + step)
+                    progress((last - start) / (stop - start), f"Decoding slice {last} of {stop}")
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
@@ -153,18 +173,18 @@ class Archive:
 
     def _decode_samples(self, start: int, stop: int) -> np.ndarray:
         total: np.ndarray | None = None
-        for layer, member in zip(self.manifest.layers, self._members[2:], strict=True):
-            samples = self._layer_slab(layer, member, start, stop)
+        for layer, offsets in zip(self.manifest.layers, self._offsets, strict=True):
+            samples = self._layer_slab(layer, offsets, start, stop)
             total = samples if total is None else _add(total, samples)
         return total
 
-    def _layer_slab(self, layer: Layer, member: Member, start: int, stop: int) -> np.ndarray:
-        offsets = [0, *accumulate(layer.sizes)]
+    def _layer_slab(self, layer: Layer, offsets: list[int], start: int, stop: int) -> np.ndarray:
         pieces = []
         for index in range(start // layer.slices, -(-stop // layer.slices)):
-            chunk = self._read_at(member.data_offset + offsets[index], layer.sizes[index])
+            chunk = self._read_at(offsets[index], layer.sizes[index])
+            decoded = _decode_chunk(self.manifest, layer, index, chunk, str(self.path))
             first = index * layer.slices
-            pieces.append(_decode_chunk(self.manifest, layer, index, chunk, str(self.path))[max(start - first, 0) : stop - first])
+            pieces.append(decoded[max(start - first, 0) : stop - first])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _read_at(self, offset: int, size: int) -> bytes:
@@ -184,9 +204,11 @@ def read_progressively(stream: BinaryIO, threads: int | None = None) -> Iterator
     manifest, members = _read_front(stream, name)
     samples: np.ndarray | None = None
     for number, layer in enumerate(manifest.layers, 1):
-        decoded = _allocate(manifest.shape, layer.sample_format.dtype)
         expected = Member(layer.member, layer.size, 0, members[-1].end)
         chunks = enumerate(_checked_chunks(stream, expected, layer, members, name))
+        opening = _decode_chunk(manifest, layer, *next(chunks), name)
+        decoded = _allocate(manifest.shape, layer.sample_format.dtype)
+        decoded[: layer.slices] = opening
 
         def place(entry: tuple[int, bytes], layer: Layer = layer, decoded: np.ndarray = decoded) -> None:
             index, chunk = entry
@@ -194,7 +216,8 @@ def read_progressively(stream: BinaryIO, threads: int | None = None) -> Iterator
             decoded[first : first + layer.slices] = _decode_chunk(manifest, layer, index, chunk, name)
 
         with ThreadPoolExecutor(thread_count(threads)) as pool:
-            list(pool.map(place, chunks))
+            for _ in pool.map(place, chunks):
+                pass
         samples = decoded if samples is None else _add(samples, decoded)
         if number == len(manifest.layers):
             _check_directory(stream, members, name)
@@ -295,4 +318,7 @@ def _decode_chunk(manifest: Manifest, layer: Layer, index: int, chunk: bytes, na
         raise _damaged(name, _part(layer, index))
     first = index * layer.slices
     shape = (min(layer.slices, manifest.shape[0] - first), *manifest.shape[1:])
-    return get_codec(layer.codec).decode(chunk, shape, layer.sample_format)
+    decoded = get_codec(layer.codec).decode(chunk, shape, layer.sample_format)
+    if decoded.shape != shape:
+        raise _damaged(name, _part(layer, index))
+    return decoded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import MedCompressError
@@ -25,7 +26,8 @@ class ChunkStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -44,14 +46,14 @@ class ChunkStore:
         """Store the chunk under its number; one that fits takes the place of the one before."""
         with self._lock:
             offset, room = self._places[index]
-            if len(chunk) > room:
-                offset = self._file.seek(0, 2)
-            self._places[index] = (offset, len(chunk))
-            self.crc32[index] = zlib.crc32(chunk)
             try:
+                if len(chunk) > room:
+                    offset = self._file.seek(0, 2)
                 self._file.seek(offset)
                 self._file.write(chunk)
             except OSError as error:
                 raise MedCompressError(
                     f"no room for the encoded data ({error.strerror}): free space in the folder of the output"
                 ) from error
+            self._places[index] = (offset, len(chunk))
+            self.crc32[index] = zlib.crc32(chunk)

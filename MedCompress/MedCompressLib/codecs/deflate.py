@@ -6,6 +6,7 @@ NaN payloads and negative zeros included. DEFLATE in the zlib format: RFC 1950 a
 
 from __future__ import annotations
 
+import math
 import zlib
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..errors import MedCompressError
 from .interface import Capabilities, Exact, SampleFormat, Setting
 
 _LEVEL = 6
+_LARGEST_EXPANSION = 1032
+"""DEFLATE spends at least 2 bits on 258 bytes."""
 
 
 class Deflate:
@@ -34,18 +37,24 @@ class Deflate:
 
     def decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
         item = np.dtype(sample_format.dtype).itemsize
-        size = int(np.prod(shape)) * item
-        unpacker = zlib.decompressobj()
-        try:
-            content = unpacker.decompress(chunk, size)
-        except zlib.error as error:
-            raise MedCompressError(f"a deflate chunk is damaged ({error}): restore the file from a copy") from None
-        if len(content) != size or not unpacker.eof and unpacker.decompress(unpacker.unconsumed_tail, 1):
+        size = math.prod(shape) * item
+        content = _inflate(chunk, size) if size <= _LARGEST_EXPANSION * len(chunk) else b""
+        if len(content) != size:
             raise MedCompressError("a deflate chunk has the wrong length: the file is damaged, restore it from a copy")
         octets = np.frombuffer(content, np.uint8).reshape(item, -1).T
         differences = np.ascontiguousarray(octets).view(_unsigned(sample_format)).reshape(shape)
         patterns = np.cumsum(differences, axis=-1, dtype=differences.dtype)
         return patterns.view(_little(sample_format)).astype(sample_format.dtype, copy=False)
+
+
+def _inflate(chunk: bytes, size: int) -> bytes:
+    """The content of a zlib stream if it is `size` bytes long, else other bytes; never more than one byte above it."""
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(chunk, size + 1)
+    except zlib.error as error:
+        raise MedCompressError(f"a deflate chunk is damaged ({error}): restore the file from a copy") from None
+    return content if unpacker.eof and not unpacker.unused_data else b""
 
 
 def _little(sample_format: SampleFormat) -> np.dtype:

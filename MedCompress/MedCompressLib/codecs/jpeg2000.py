@@ -23,6 +23,9 @@ _RESOLUTIONS = 6
 _LEAST_PRECISION = 8
 """OpenJPEG sizes its output buffer by the precision, too tightly for noise of fewer bits."""
 
+_LEAST_DISTORATIO = 0.01
+"""In dB; OpenJPEG takes 0 and less for "keep everything"."""
+
 
 class Jpeg2000:
     """The codec of DICOM and of the literature; see `codecs.interface.Codec`."""
@@ -52,7 +55,7 @@ def _parameters(binding: ModuleType, shape: tuple[int, int], sample_format: Samp
         peak = (1 << _precision(sample_format)) - 1
         parameters.irreversible = 1
         parameters.cp_fixed_quality = 1
-        parameters.tcp_distoratio[0] = 10 * math.log10(peak * peak / setting.mse)
+        parameters.tcp_distoratio[0] = max(_LEAST_DISTORATIO, 10 * math.log10(peak * peak / setting.mse))
         return parameters
     parameters.cp_disto_alloc = 1
     if isinstance(setting, Budget):

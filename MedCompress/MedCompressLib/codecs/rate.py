@@ -125,7 +125,7 @@ class GroupEncoder:
         The codec's own estimate is first corrected on a sample of groups. An error below the band is accepted where
         the codec cannot do worse. Raises Unreachable with the smallest error that was reached.
         """
-        asked, best = goal, math.inf
+        asked, best, last = goal, math.inf, math.inf
         count = len(self._bounds)
         sample = sorted({round(index) for index in np.linspace(0, count - 1, min(count, _SAMPLES))})
         everything = list(range(count))
@@ -138,8 +138,10 @@ class GroupEncoder:
                 if goal * _MSE_BAND <= mse <= goal:
                     return self._outcome()
                 best = min(best, mse)
-                if mse == 0 or (mse > goal and asked < goal / 1000):
+                stuck = mse == last and 2 * mse < goal
+                if mse == 0 or stuck or (mse > goal and asked < goal / 1000):
                     break
+                last = mse
             asked = self._next_goal(asked, mse, goal)
         if self._mse(everything) <= goal:
             return self._outcome()

@@ -1,0 +1,108 @@
+"""Progress bar, message and Cancel of work in child processes, one command after another."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+from MedCompressLib.archive.writer import temporary_path
+from MedCompressLib.jobs import Job
+from slicer.i18n import tr as _
+
+_INTERVAL_MS = 100
+
+
+def pythonExecutable() -> str:
+    """The Python that runs without the application: PythonSlicer in Slicer, else this one."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+class JobPanel:
+    """Runs commands of the library in child processes and shows how they go.
+
+    bar, label, cancelButton: the widgets. makeJob: starts a child process (MedCompressLib.jobs.Job's signature).
+    """
+
+    def __init__(self, bar, label, cancelButton, makeJob: Callable[..., Job] = Job):
+        self._bar, self._label, self._cancelButton = bar, label, cancelButton
+        self._makeJob = makeJob
+        self._job: Job | None = None
+        self.wasCancelled = False
+        self._output: Path | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_INTERVAL_MS)
+        self._timer.connect("timeout()", self._onTimer)
+        self._cancelButton.connect("clicked(bool)", self._onCancel)
+        self._show(running=False)
+
+    @property
+    def running(self) -> bool:
+        return self._job is not None
+
+    def run(self, arguments: list[str], done: Callable, failed: Callable, output: str | None = None) -> None:
+        """Start a command; later calls done(result: dict), or failed(message: str) also when it was cancelled.
+
+        output: archive that the command writes; what a killed process left of it is removed.
+        """
+        if self.running:
+            raise RuntimeError("another command is running")
+        self._output = Path(output) if output else None
+        self._done, self._failed = done, failed
+        self._job = self._makeJob(arguments, python=pythonExecutable())
+        self._show(running=True)
+        self._timer.start()
+        self._onTimer()
+
+    def stop(self) -> None:
+        """End the running command, without a word to anyone; for the end of the module."""
+        self._timer.stop()
+        if self._job is not None:
+            self._job.cancel()
+            self._removePartialOutput(self._job)
+            self._job = None
+        self._show(running=False)
+
+    def _onTimer(self) -> None:
+        job = self._job
+        state = job.poll()
+        self._bar.setValue(round(100 * job.fraction))
+        self._label.setText(f"{job.message} - {_times(job)}")
+        if state != "running":
+            self._finish(job, state)
+
+    def _onCancel(self, *_unused) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self._finish(self._job, "cancelled")
+
+    def _finish(self, job: Job, state: str) -> None:
+        self._timer.stop()
+        self._job = None
+        self._show(running=False)
+        if state == "done":
+            self._label.setText(_("Done in {seconds:.1f} s").format(seconds=job.elapsed))
+            self._done(job.result)
+            return
+        self._removePartialOutput(job)
+        self.wasCancelled = state == "cancelled"
+        message = _("Cancelled, nothing was written") if self.wasCancelled else job.error
+        self._label.setText(message)
+        self._failed(message)
+
+    def _removePartialOutput(self, job: Job) -> None:
+        if self._output is not None:
+            temporary_path(self._output, job.process_id).unlink(missing_ok=True)
+
+    def _show(self, running: bool) -> None:
+        self._bar.setVisible(running)
+        self._cancelButton.setVisible(running)
+
+
+def _times(job: Job) -> str:
+    text = _("{seconds:.0f} s").format(seconds=job.elapsed)
+    if job.remaining is not None:
+        text += _(", about {seconds:.0f} s left").format(seconds=job.remaining)
+    return text

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from . import __version__
 from .codecs import codec_names
-from .errors import MedCompressError
 from .jobs import Progress
 from .targets import Lossless, Psnr, Ratio, Target
 
@@ -96,7 +95,8 @@ def _codec(command: argparse.ArgumentParser) -> None:
 
 
 def _peak(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--peak", type=float, metavar="P", help="peak of the PSNR (default: 4096 for CT, else data range)")
+    text = "peak of the PSNR (default: 4096 for CT, else data range)"
+    command.add_argument("--peak", type=float, metavar="P", help=text)
 
 
 def _threads(command: argparse.ArgumentParser) -> None:

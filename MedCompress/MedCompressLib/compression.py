@@ -104,7 +104,7 @@ def compress(
 def _checked_output(path: Path) -> Path:
     """The path, once it is clear that an archive can be written there, before any work is done."""
     if path.suffix.lower() != ".mcz":
-        raise MedCompressError(f"{path} does not end in .mcz: give the archive a name such as {path.stem or 'volume'}.mcz")
+        raise MedCompressError(f"{path} does not end in .mcz: give it a name such as {path.stem or 'volume'}.mcz")
     if path.is_dir():
         raise MedCompressError(f"{path} is a folder: give the archive another name")
     if not os.access(path.parent, os.W_OK):

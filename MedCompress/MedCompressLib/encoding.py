@@ -20,7 +20,7 @@ from .jobs import Progress, silent
 from .quality.error_sum import ErrorSum
 from .quality.peak import Peak, choose_peak
 from .sample_mapping import Mapping
-from .samples import choose_mapping, measure
+from .samples import choose_mapping, measure, table_mapping
 from .targets import Psnr, Ratio, Target
 from .volume import Volume
 
@@ -94,9 +94,11 @@ def make_plan(volume: Volume, codec: str, lossless: bool, peak: float | None = N
     statistics = measure(volume.array)
     mapping = choose_mapping(volume.scalar_type, statistics, lossless, nan)
     if mapping.kind == "raw" and chosen.capabilities.max_bits:
+        mapping = table_mapping(volume.array) or mapping
+    if mapping.kind == "raw" and chosen.capabilities.max_bits:
         chosen = get_codec(GENERAL_CODEC)
     if peak is not None and not (math.isfinite(peak) and peak > 0):
-        raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, such as 4096 for CT")
+        raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, as 4096 for CT")
     if peak is not None:
         chosen_peak = Peak(float(peak), f"{peak:g}, as given")
     elif lossless:
@@ -113,8 +115,10 @@ def _peak(volume: Volume, mapping: Mapping) -> Peak:
     return choose_peak(volume.modality, array)
 
 
-def encode(plan: Plan, target: Target, chunks: ChunkStore, threads: int | None, progress: Progress = silent) -> Manifest:
-    """Encode the whole volume into `chunks` and return the manifest; raises MedCompressError with the reachable limit."""
+def encode(
+    plan: Plan, target: Target, chunks: ChunkStore, threads: int | None, progress: Progress = silent
+) -> Manifest:
+    """Encode the whole volume into `chunks`, return the manifest; raises MedCompressError with the reachable limit."""
     encoder = GroupEncoder(
         plan.codec,
         plan.sample_format,
@@ -148,11 +152,15 @@ def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkSto
         outcome = encoder.to_size(int(whole - overhead))
     except Unreachable as failure:
         limit = source / (failure.limit + overhead)
-        side = "smaller" if limit < target.value else "larger"
-        remedy = f"ask for at most {limit:.4g}:1" if limit < target.value else f"ask for at least {limit:.4g}:1 or lossless"
+        if failure.coarse:
+            reason, remedy = "whose sizes come in steps here", "ask for that, or for a ratio further away"
+        elif limit < target.value:
+            reason, remedy = "which cannot make the file smaller", f"ask for at most {limit:.4g}:1"
+        else:
+            reason, remedy = "which cannot make the file larger", f"ask for at least {limit:.4g}:1 or lossless"
         raise MedCompressError(
-            f"a ratio of {target} is out of reach of {plan.codec.name} for this volume, which cannot make the file "
-            f"{side}; the limit is {limit:.4g}:1: {remedy}"
+            f"a ratio of {target} is out of reach of {plan.codec.name} for this volume, {reason}; "
+            f"the limit is {limit:.4g}:1: {remedy}"
         ) from None
     return manifest(plan, target, outcome)
 

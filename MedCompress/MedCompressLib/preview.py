@@ -53,7 +53,7 @@ class Preview:
         return self._plan[lossless]
 
     def try_target(self, target: Target, slices: Sequence[int], threads: int | None = None) -> Trial:
-        """Encode and decode the slices k with the codec's own rate control, once; the archive's figures may differ a little."""
+        """Encode and decode the slices k once, with the codec's own rate control; an archive may differ a little."""
         plan = self._plan_for(target)
 
         def one(k: int) -> tuple[np.ndarray, int, float, float]:

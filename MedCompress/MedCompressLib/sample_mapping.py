@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .errors import MedCompressError
+from .sample_table import decode_table, from_ranks, to_ranks
 from .volume import SCALAR_TYPES
 
 HIGHEST_CODE = 65535
-_KINDS = ("direct", "offset", "linear", "raw")
+_KINDS = ("direct", "offset", "linear", "table", "raw")
 _LARGE_SCALE = 2.0**1000
 
 
@@ -19,6 +20,7 @@ class Mapping:
     """How samples become codes.
 
     kind: "direct": code = sample; "offset": code = sample - offset; "linear": code = round((sample - offset) / scale);
+        "table": code = rank of the sample among the distinct values of the volume, which the mapping carries;
         "raw": the samples themselves, for a general-purpose codec, bit for bit with NaN payloads.
     scalar_type: numpy name of the type of the samples.
     bits, signed: the smallest integer precision that holds all codes, 1 to 16 ("raw": the bits of the scalar type).
@@ -26,6 +28,7 @@ class Mapping:
     offset: int for integer samples, float otherwise. scale: 1.0 but for "linear".
     error_bound: |sample - inverse(forward(sample))| never exceeds it, floating point included; 0.0 when exact.
     nan: what NaN and infinite samples became before mapping, or None when there are none to replace.
+    table: the distinct values as `sample_table.encode_table` writes them; empty but for "table".
     """
 
     kind: str
@@ -37,6 +40,7 @@ class Mapping:
     scale: float = 1.0
     error_bound: float = 0.0
     nan: float | None = None
+    table: str = ""
 
     @property
     def exact(self) -> bool:
@@ -68,8 +72,11 @@ class Mapping:
             "direct": codes.name in ("int8", "uint8", "int16", "uint16"),
         }.get(self.kind, codes.name in ("uint8", "uint16"))
         numbers = (self.offset, self.scale, self.error_bound, self.nan or 0.0)
+        if self.kind == "table":
+            fits = fits and (len(decode_table(self.table, self.scalar_type)) - 1).bit_length() <= self.bits
         return (
             fits
+            and (self.kind == "table") == bool(self.table)
             and type(self.bits) is int
             and 1 <= self.bits <= 8 * codes.itemsize
             and self.signed is (codes.kind != "u")
@@ -90,6 +97,8 @@ class Mapping:
             )
         if self.kind == "raw" or samples.size == 0:
             return samples.astype(self.coded_type, copy=False)
+        if self.kind == "table":
+            return to_ranks(samples, decode_table(self.table, self.scalar_type), self.coded_type)
         if self.nan is not None:
             samples = np.where(np.isfinite(samples), samples, samples.dtype.type(self.nan))
         self._require_measured(samples.min(), samples.max())
@@ -109,6 +118,8 @@ class Mapping:
             if codes.dtype != dtype:
                 raise MedCompressError(f"decoded samples are {codes.dtype.name}, not {dtype.name}; the file is damaged")
             return codes
+        if self.kind == "table":
+            return from_ranks(codes, decode_table(self.table, self.scalar_type))
         if codes.dtype.kind == "f":
             codes = np.rint(codes)
         lowest, highest = self._code_range()

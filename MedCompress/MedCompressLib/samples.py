@@ -7,8 +7,9 @@ import numpy as np
 
 from .errors import MedCompressError
 from .sample_mapping import HIGHEST_CODE, Mapping
+from .sample_table import MOST_VALUES, distinct_values, encode_table
 
-__all__ = ["Mapping", "Statistics", "choose_mapping", "measure"]
+__all__ = ["Mapping", "Statistics", "choose_mapping", "measure", "table_mapping"]
 
 _BLOCK = 1 << 20
 _ROUNDING = 2.0**-53
@@ -89,6 +90,18 @@ def choose_mapping(scalar_type: str, statistics: Statistics, lossless: bool, nan
             bits = max(1, (highest - lowest).bit_length())
             return Mapping("offset", scalar_type, bits, False, _unsigned(bits), offset, nan=filled)
     return _raw(dtype) if lossless else _linear(dtype, statistics.minimum, statistics.maximum, filled)
+
+
+def table_mapping(array: np.ndarray) -> Mapping | None:
+    """A mapping to ranks for an array [k, ...] of few distinct values; None where their table would not pay.
+
+    For lossless coding of samples that 16-bit integers cannot hold (`choose_mapping` says "raw").
+    """
+    values = distinct_values(array, min(MOST_VALUES, array.nbytes // (16 * array.itemsize)))
+    if values is None:
+        return None
+    bits = max(1, (len(values) - 1).bit_length())
+    return Mapping("table", array.dtype.name, bits, False, _unsigned(bits), table=encode_table(values))
 
 
 def _fill_value(dtype: np.dtype, count: int, nan: float | None) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Union
 
 from .errors import MedCompressError
 
@@ -45,7 +44,7 @@ class Psnr:
         return f"{self.value:g} dB"
 
 
-Target = Union[Lossless, Ratio, Psnr]
+Target = Lossless | Ratio | Psnr
 _KINDS = {"lossless": Lossless, "ratio": Ratio, "psnr": Psnr}
 
 

@@ -131,7 +131,7 @@ def _volume(slices: list[Slice]) -> Volume:
 
 
 def _narrowed(array: np.ndarray) -> np.ndarray:
-    """The 16-bit type that DICOM stored, where GDCM widened it to 32 bits only because the rescaled range might need it."""
+    """The 16-bit type of the stored samples, where GDCM widened them only because a rescaled range might need it."""
     if array.dtype != np.int32:
         return array
     lowest, highest = int(array.min()), int(array.max())

@@ -1,1 +1,1 @@
-"""What the modules of MedCompress share of the scene. Takes and returns MRML nodes; opens no dialog but for packages."""
+"""What the modules share of the scene: takes and returns MRML nodes, opens no dialog but for packages."""

@@ -20,7 +20,7 @@ def asVolumeNode(node):
             raise MedCompressError(f"there is no volume '{node}' in the scene: load it or choose another")
         node = found
     if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLVectorVolumeNode"):
-        raise MedCompressError("this is no scalar volume: choose one (a color or vector volume: its components one by one)")
+        raise MedCompressError("this is no scalar volume: choose one, or one component of a color or vector volume")
     if node.GetImageData() is None or 0 in node.GetImageData().GetDimensions():
         raise MedCompressError(f"the volume '{node.GetName()}' is empty: load its image data first")
     return node

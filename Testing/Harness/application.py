@@ -146,13 +146,15 @@ class Application(QtCore.QObject):
             logics[name] = getattr(slicer, className)()
             logics[name].SetMRMLApplicationLogic(applicationLogic)
             logics[name].SetMRMLScene(scene)
-        qt, files, settings, site = QtWidgets.QApplication, IOManager(logics), QtCore.QSettings(), "https://slicer.readthedocs.io/"
-        attributes = {"applicationName": "Slicer", "applicationVersion": "5.12.4", "majorVersion": 5, "minorVersion": 12}
-        attributes |= {"temporaryPath": home, "documentationBaseUrl": site}
+        qt, files, settings = QtWidgets.QApplication, IOManager(logics), QtCore.QSettings()
+        site = "https://slicer.readthedocs.io/"
+        attributes = {"applicationName": "Slicer", "temporaryPath": home, "documentationBaseUrl": site}
+        attributes |= {"applicationVersion": "5.12.4", "majorVersion": 5, "minorVersion": 12}
         for name in ("processEvents", "topLevelWidgets", "setOverrideCursor", "restoreOverrideCursor", "clipboard"):
             attributes[name] = getattr(qt, name)
         attributes |= {"pauseRender": applicationLogic.PauseRender, "resumeRender": applicationLogic.ResumeRender}
-        attributes |= {"translate": lambda context, text: text, "moduleDocumentationUrl": lambda name: f"{site}{name}.html"}
+        attributes |= {"translate": lambda context, text: text}
+        attributes |= {"moduleDocumentationUrl": lambda name: f"{site}{name}.html"}
         values = {"applicationLogic": applicationLogic, "mrmlScene": scene, "moduleManager": ModuleManager()}
         values |= {"coreIOManager": files, "ioManager": files, "layoutManager": None, "testingEnabled": False}
         values |= {"settings": settings, "userSettings": settings, "revisionUserSettings": settings}

@@ -7,6 +7,8 @@ import tempfile
 import types
 from pathlib import Path
 
+import PySide6
+
 _kept: dict = {}
 
 
@@ -79,8 +81,12 @@ def _installPython(slicer, source: Path | None):
 
 def boot() -> None:
     """Start Qt and MRML and install qt, ctk and slicer.*; later calls do nothing."""
-    if _kept:
+    if "ready" in _kept:
         return
+    if _kept:
+        raise RuntimeError("the first start in this process failed, and there can be no second one; see its error")
+    if PySide6.__version_info__ >= (6, 12) and sys.version_info < (3, 12):
+        raise ImportError("PySide6 6.12 corrupts reference counts on Python 3.11; install PySide6_Essentials<6.12")
     _kept["folder"] = folder = tempfile.TemporaryDirectory(prefix="harness")
     os.environ["VTK_DEFAULT_OPENGL_WINDOW"], os.environ["QT_QPA_PLATFORM"] = "vtkEGLRenderWindow", "offscreen"
     (Path(folder.name) / "share" / "ColorFiles").mkdir(parents=True)
@@ -91,7 +97,7 @@ def boot() -> None:
     settings = QtCore.QSettings
     settings.setDefaultFormat(settings.Format.IniFormat)
     settings.setPath(settings.Format.IniFormat, settings.Scope.UserScope, folder.name)
-    for name, value in vars(slicer.util).items():  # slicer-core shows slicer.util's names in slicer too; Slicer does not
+    for name, value in vars(slicer.util).items():  # slicer-core shows these in slicer too; Slicer does not
         if not name.startswith("__") and vars(slicer).get(name) is value:
             delattr(slicer, name)
     application, slicer.mrmlScene = _bootScene(slicer, folder.name)
@@ -108,3 +114,4 @@ def boot() -> None:
     _install("slicer.modules", slicer.app.coreModules)
     _installPython(slicer, slicerPython())
     dialogs.collectErrors()
+    _kept["ready"] = True

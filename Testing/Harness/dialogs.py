@@ -1,4 +1,4 @@
-"""Modal dialogs and failures: nobody sits at the screen, so a test answers the first and none of the second gets lost."""
+"""Modal dialogs and failures: a test answers the first, and none of the second gets lost."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ _HARMLESS = re.compile("propagateSizeHints|QFontDatabase|QStandardPaths")
 
 
 def answer(reply) -> None:
-    """Give `reply` to the next modal dialog: a button, a path, or a function that gets the dialog and returns its result."""
+    """Give `reply` to the next modal dialog: a button, a path, or a function of the dialog that returns the result."""
     _answers.append(reply)
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from PySide6.QtCore import SIGNAL
 from PySide6.QtWidgets import QWidget
 
 from .boot import boot, importFile
@@ -35,7 +36,9 @@ class LoadedModule:
         setattr(slicer.modules, f"{self.name}Instance", self.module)
         classes = [getattr(python, self.name + kind, None) for kind in ("FileReader", "FileWriter")]
         self._plugins.extend(ScriptedIO(pluginClass) for pluginClass in classes if pluginClass)
-        slicer.app.startupCompleted.emit()
+        if slicer.app.receivers(SIGNAL("startupCompleted()")):
+            slicer.app.startupCompleted.emit()
+            slicer.app.startupCompleted.disconnect()
         self.window = declaration.widgetRepresentation()
         self.window.resize(500, 800)
         self.window.show()

@@ -235,7 +235,8 @@ class _Wrapper:
 
     def connectGui(self, gui):
         isWidget = getattr(gui, "isWidgetType", lambda: False)()
-        named = [(w.property("SlicerParameterName"), w) for w in (gui.findChildren(qt.QWidget) if isWidget else vars(gui).values())]
+        widgets = gui.findChildren(qt.QWidget) if isWidget else vars(gui).values()
+        named = [(widget.property("SlicerParameterName"), widget) for widget in widgets]
         return self.connectParametersToGui({name: widget for name, widget in named if name})
 
     def connectParametersToGui(self, mapping):

@@ -55,7 +55,8 @@ def _properties(cls):
 def _signals(cls) -> set[str]:
     meta = cls.staticMetaObject
     methods = [meta.method(index) for index in range(meta.methodCount())]
-    return {bytes(m.methodSignature()).decode() for m in methods if m.methodType() == QtCore.QMetaMethod.MethodType.Signal}
+    kind = QtCore.QMetaMethod.MethodType.Signal
+    return {bytes(method.methodSignature()).decode() for method in methods if method.methodType() == kind}
 
 
 def hasProperty(cls, name: str) -> bool:
@@ -64,7 +65,8 @@ def hasProperty(cls, name: str) -> bool:
 
 def signature(sender, signal: str) -> str:
     """The normalized signature of a signal that `sender` really has; AttributeError otherwise."""
-    text = re.sub(r"vtkMRML\w+\*|vtkObject\*", "PyObject", bytes(QtCore.QMetaObject.normalizedSignature(signal)).decode())
+    text = bytes(QtCore.QMetaObject.normalizedSignature(signal)).decode()
+    text = re.sub(r"vtkMRML\w+\*|vtkObject\*", "PyObject", text)
     if text not in _signals(type(sender)):
         raise AttributeError(f"{type(sender).__name__} has no signal '{signal}'")
     return text

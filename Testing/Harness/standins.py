@@ -1,7 +1,7 @@
 """Stand-ins for the CTK and qMRML widgets of our .ui files: real Qt widgets on the real scene, with Slicer's names.
 
-`widgets` maps class names to stand-ins; a test may add its own. A class that Slicer has and this file lacks can be named
-(Slicer's own files do) but not created.
+`widgets` maps class names to stand-ins; a test may add its own. A class that Slicer has and this file lacks can be
+named (Slicer's own files do) but not created.
 """
 
 import weakref

@@ -27,8 +27,12 @@ def source(name: str) -> np.ndarray:
         return bits.view(np.float32)
     if name == "float32_linear":
         return (walk / 64).astype(np.float32)
+    if name == "float32_table":
+        return (np.clip(walk // 6, -40, 40) * np.float32(0.3)).astype(np.float32)
     if name == "float64_offset":
         return (walk + 100000).astype(np.float64)
+    if name == "int64_linear":
+        return walk.astype(np.int64) * (1 << 50)
     if name == "int32_wide":
         return (walk.astype(np.int64) * 3000017).astype(np.int32)
     if name == "uint16_full":
@@ -56,7 +60,9 @@ def _volumes() -> dict:
         "int16_ratio": (left, "CT", "jpeg2000", Ratio(3)),
         "float32_nan": (oblique, "MR", "jpeg2000", None),
         "float32_linear": (oblique, "PT", "jpeg2000", Psnr(50)),
+        "float32_table": (left, "PT", "jpeg2000", None),
         "float64_offset": (sheared, "MR", "jpeg2000", None),
+        "int64_linear": (left, None, "jpeg2000", Ratio(8)),
         "int32_wide": (left, None, "jpeg2000", None),
         "int16_two_layers": (oblique, "CT", "jpeg2000", None),
     }

@@ -12,7 +12,7 @@ import Harness  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def slicerApplication():
-    """Boot once; after the test close modules, empty the scene, and fail on errors that slots and observers swallowed."""
+    """Boot once; after the test close modules, empty the scene, and fail on what slots and observers swallowed."""
     Harness.boot()
     yield
     Harness.closeAll()

@@ -1,4 +1,4 @@
-"""The harness keeps its law: a small module behaves in it as in Slicer, and whatever is unknown or fails is an error."""
+"""The harness keeps its law: a small module behaves in it as in Slicer; whatever is unknown or fails is an error."""
 
 import os
 import subprocess
@@ -162,7 +162,8 @@ def panel(widgets: str) -> str:
             wires += f"<connection><sender>Sample</sender><signal>mrmlSceneChanged(vtkMRMLScene*)</signal>\
             <receiver>{name}</receiver><slot>setMRMLScene(vtkMRMLScene*)</slot></connection>"
     return f'<ui version="4.0"><class>Sample</class><widget class="qMRMLWidget" name="Sample">\
-        <layout class="QVBoxLayout" name="verticalLayout">{items}</layout></widget><connections>{wires}</connections></ui>'
+        <layout class="QVBoxLayout" name="verticalLayout">{items}</layout></widget>\
+        <connections>{wires}</connections></ui>'
 
 
 @pytest.fixture
@@ -318,7 +319,8 @@ def test_reader_and_writer(sample, tmp_path):
 
 
 def test_failures_in_slots_and_observers_are_kept(sample):
-    import slicer
+    import qt
+    import vtk
 
     loaded = loadModule(sample)
     loaded.widget.onApply = None
@@ -332,6 +334,10 @@ def test_failures_in_slots_and_observers_are_kept(sample):
     node.RemoveAllObservers()
     with pytest.raises(AssertionError, match="no failure"), expectError("anything"):
         pass
+    with expectError("^VTK: "):
+        vtk.vtkXMLPolyDataReader(file_name="no-such-file.vtp").Update()
+    with expectError("Qt: .*QLayout"):
+        qt.QVBoxLayout(qt.QVBoxLayout(loaded.window).parentWidget())
 
 
 def test_a_hidden_failure_fails_the_test(tmp_path):

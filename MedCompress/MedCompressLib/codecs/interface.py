@@ -8,7 +8,7 @@ a ratio of the whole file turn into settings is the business of `codecs.rate`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Union
+from typing import Protocol
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Distortion:
     mse: float
 
 
-Setting = Union[Exact, Budget, Distortion]
+Setting = Exact | Budget | Distortion
 
 
 @dataclass(frozen=True)

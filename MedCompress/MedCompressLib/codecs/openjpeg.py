@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from configparser import ConfigParser
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -92,15 +93,15 @@ def _load() -> ModuleType:
 
 def _configured() -> ModuleType | None:
     """The binding as a user's glymurrc file sets it, if there is one."""
-    import glymur.config
-
-    if glymur.config.read_config_file("openjp2") is None:
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    files = [path for path in (Path.cwd() / "glymurrc", home / "glymur" / "glymurrc") if path.is_file()]
+    settings = ConfigParser()
+    settings.read(files[:1])
+    if not settings.has_option("library", "openjp2"):
         return None
     binding = importlib.import_module("glymur.lib.openjp2")
     if binding.OPENJP2 is None:
-        raise MedCompressError(
-            f"{glymur.config.glymurrc_fname()} names an OpenJPEG library that cannot be loaded: correct the file"
-        )
+        raise MedCompressError(f"{files[0]} names an OpenJPEG library that cannot be loaded: correct the file")
     return binding
 
 

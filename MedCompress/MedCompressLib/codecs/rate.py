@@ -49,11 +49,15 @@ class Outcome:
 
 
 class Unreachable(MedCompressError):
-    """The goal cannot be met; `limit` is the nearest that can: total bytes or mean squared error."""
+    """The goal cannot be met; `limit` is the nearest that can: total bytes or mean squared error.
 
-    def __init__(self, limit: float):
+    coarse: values beyond the limit can be had as well, the codec's steps are only too large to meet the goal.
+    """
+
+    def __init__(self, limit: float, coarse: bool = False):
         super().__init__(f"the target cannot be reached, the limit is {limit:g}")
         self.limit = limit
+        self.coarse = coarse
 
 
 class GroupEncoder:
@@ -117,7 +121,16 @@ class GroupEncoder:
         reached = sum(self._chunks.sizes)
         if _SIZE_LIMITS[0] * total <= reached <= _SIZE_LIMITS[1] * total:
             return self._outcome()
-        raise Unreachable(reached)
+        extreme = Budget(1 if reached > total else 4 * total + self._source_bytes())
+        self._run(dict.fromkeys(share, extreme), "Finding the limit")
+        limit = sum(self._chunks.sizes)
+        coarse = limit < total < reached or reached < total < limit
+        raise Unreachable(reached if coarse else limit, coarse)
+
+    def _source_bytes(self) -> int:
+        """Bytes of one group of codes."""
+        start, stop = self._bounds[0]
+        return self._fetch(start, stop).nbytes
 
     def to_mse(self, goal: float) -> Outcome:
         """Encode to a mean squared error of the whole volume from 0.2 dB below `goal` up to `goal`.

@@ -1,0 +1,107 @@
+"""make bench: MedCompress beside what a user would use instead, in one run on one machine, as ratios.
+
+Writes a table to the terminal and to bench-output/bench.md, and the figures to bench-output/bench.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "MedCompress"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from contenders import contenders, preview_seconds, slab_seconds  # noqa: E402
+from timing import best_of  # noqa: E402
+
+
+def volumes(folder: Path) -> dict:
+    """The real volumes where they are, and always the procedural CT."""
+    from MedCompressLib.phantom import abdominal_ct, spacing
+    from MedCompressLib.volume import Geometry, Volume, read_volume
+
+    found = {"procedural abdominal CT": Volume(abdominal_ct()[0], Geometry(spacing((60, 512, 512))), "CT")}
+    real = {
+        "chest CT": "ct_chest_dicom",
+        "abdominal MR": "mr_abdomen_3mm/mr.nii.gz",
+        "brain MR (FLAIR)": "brats/brats_2013_pat0001_1_flair.nii.gz",
+    }
+    for name, path in real.items():
+        if (folder / path).exists():
+            found[name] = read_volume(folder / path)
+    return found
+
+
+def measure(name: str, volume, folder: Path, repeats: int) -> list[dict]:
+    """One row a contender: size, seconds and what they are against the first contender of the same task."""
+    megabytes = volume.array.nbytes / 1e6
+    rows = []
+    for contender in contenders(volume, folder):
+        encode, size = best_of(contender.encode, repeats)
+        decode, _ = best_of(contender.decode, repeats)
+        rows.append(
+            {
+                "volume": name,
+                "task": contender.task,
+                "contender": contender.name,
+                "ratio": volume.array.nbytes / size,
+                "encode_mb_s": megabytes / encode,
+                "decode_mb_s": megabytes / decode,
+                "psnr": contender.psnr(),
+            }
+        )
+        print(f"  {contender.task:10} {contender.name}", file=sys.stderr, flush=True)
+    return rows
+
+
+def table(rows: list[dict]) -> str:
+    titles = "volume, task, what, ratio, PSNR dB, encode MB/s, decode MB/s, encode against ours, decode against ours"
+    lines = ["| " + " | ".join(titles.split(", ")) + " |", "|---" * 9 + "|"]
+    for row in rows:
+        ours = next(other for other in rows if (other["volume"], other["task"]) == (row["volume"], row["task"]))
+        psnr = "exact" if row["psnr"] is None else f"{row['psnr']:.2f}"
+        lines.append(
+            f"| {row['volume']} | {row['task']} | {row['contender']} | {row['ratio']:.2f} | {psnr} "
+            f"| {row['encode_mb_s']:.1f} | {row['decode_mb_s']:.1f} "
+            f"| x {row['encode_mb_s'] / ours['encode_mb_s']:.2f} | x {row['decode_mb_s'] / ours['decode_mb_s']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--data", type=Path, help="folder of real volumes (default: MEDCOMPRESS_DATA)")
+    options.add_argument("--output", type=Path, default=ROOT / "bench-output")
+    options.add_argument("--repeats", type=int, default=3, help="the fastest of so many runs counts")
+    chosen = options.parse_args()
+    data = chosen.data or Path(os.environ.get("MEDCOMPRESS_DATA") or ROOT.parent / "shared" / "data")
+    rows, latencies = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, volume in volumes(data).items():
+            print(f"{name}: {volume.array.shape} {volume.scalar_type}", file=sys.stderr, flush=True)
+            rows += measure(name, volume, Path(folder), chosen.repeats)
+            latencies[name] = {
+                "preview_ms": 1000 * preview_seconds(volume, chosen.repeats),
+                "slab_of_whole": slab_seconds(volume, Path(folder), chosen.repeats),
+            }
+    text = table(rows) + "\n\n" + "\n".join(
+        f"{name}: preview of one slice {figures['preview_ms']:.0f} ms; "
+        f"one slice read from the archive in {figures['slab_of_whole']:.3f} of the time of all"
+        for name, figures in latencies.items()
+    )
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    chosen.output.mkdir(exist_ok=True)
+    (chosen.output / "bench.md").write_text(text + "\n", encoding="utf-8")
+    document = {"machine": machine, "rows": rows, "latencies": latencies}
+    (chosen.output / "bench.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

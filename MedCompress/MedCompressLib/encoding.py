@@ -26,6 +26,7 @@ from .volume import Volume
 
 GENERAL_CODEC = "deflate"
 _GROUP_BYTES = 4 << 20
+_SMALLEST, _LARGEST = 1e-140, 1e140
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ def make_plan(volume: Volume, codec: str, lossless: bool, peak: float | None = N
         mapping = table_mapping(volume.array) or mapping
     if mapping.kind == "raw" and chosen.capabilities.max_bits:
         chosen = get_codec(GENERAL_CODEC)
-    if peak is not None and not (math.isfinite(peak) and peak > 0):
+    if not lossless and statistics.minimum is not None:
+        _require_squares(float(statistics.maximum) - float(statistics.minimum))
+    if peak is not None and not _SMALLEST <= peak <= _LARGEST:
         raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, as 4096 for CT")
     if peak is not None:
         chosen_peak = Peak(float(peak), f"{peak:g}, as given")
@@ -106,6 +109,13 @@ def make_plan(volume: Volume, codec: str, lossless: bool, peak: float | None = N
     else:
         chosen_peak = _peak(volume, mapping)
     return Plan(volume, chosen, mapping, chosen_peak, lossless)
+
+
+def _require_squares(span: float) -> None:
+    if span and not _SMALLEST <= span <= _LARGEST:
+        raise MedCompressError(
+            f"the samples span {span:g}, whose square no error can be measured in: choose lossless, or scale the volume"
+        )
 
 
 def _peak(volume: Volume, mapping: Mapping) -> Peak:
@@ -149,7 +159,7 @@ def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkSto
     whole = source / target.value
     overhead = _overhead(plan, target, int(whole / len(chunks)), len(chunks))
     try:
-        outcome = encoder.to_size(int(whole - overhead))
+        outcome = encoder.to_size(int(whole - overhead), overhead)
     except Unreachable as failure:
         limit = source / (failure.limit + overhead)
         if failure.coarse:

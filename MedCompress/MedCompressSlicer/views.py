@@ -20,7 +20,7 @@ def showVolumes(background, foreground=None, opacity: float = 0.5) -> None:
 
 
 def currentSlice(volumeNode) -> int:
-    """Number k of the slice at the center of the slice view that lies along the slices; the middle one without views."""
+    """Number k of the slice at the center of the slice view along the slices; the middle one without views."""
     count = volumeNode.GetImageData().GetDimensions()[2]
     worldToIjk = _worldToIjk(volumeNode)
     across = [worldToIjk.GetElement(2, column) for column in range(3)]

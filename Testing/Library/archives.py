@@ -27,7 +27,9 @@ def textured(shape: tuple[int, int, int], dtype: str = "int16", seed: int = 0) -
     image = 300 * np.sin(k + j) * np.cos(i - j / 2) + random.normal(0, 12, shape)
     if dtype == "uint8":
         image = image * 0.35
-    return (image + (400 * (np.dtype(dtype).kind == "u" and dtype != "uint8") or 127 * (dtype == "uint8"))).astype(dtype)
+    return (image + (400 * (np.dtype(dtype).kind == "u" and dtype != "uint8") or 127 * (dtype == "uint8"))).astype(
+        dtype
+    )
 
 
 @st.composite
@@ -54,11 +56,15 @@ def volumes(draw) -> Volume:
     else:
         values = random.integers(0, span, shape, endpoint=True)
         if dtype.kind == "f":
-            array = (values * draw(st.sampled_from([1.0, -1.0, 0.1, 1e30])) + draw(st.sampled_from([0, -7, 1e6]))).astype(dtype)
+            array = (
+                values * draw(st.sampled_from([1.0, -1.0, 0.1, 1e30])) + draw(st.sampled_from([0, -7, 1e6]))
+            ).astype(dtype)
         else:
             info = np.iinfo(dtype)
             start = draw(st.integers(int(info.min), max(int(info.min), int(info.max) - span)))
-            array = ((values.astype(object) + start - int(info.min)) % 2 ** (8 * dtype.itemsize) + int(info.min)).astype(dtype)
+            array = (
+                (values.astype(object) + start - int(info.min)) % 2 ** (8 * dtype.itemsize) + int(info.min)
+            ).astype(dtype)
     return Volume(np.array(array), draw(geometries()), draw(st.sampled_from([None, "CT", "MR"])))
 
 

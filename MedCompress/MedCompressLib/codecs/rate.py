@@ -96,8 +96,8 @@ class GroupEncoder:
         self._run(dict.fromkeys(range(len(self._bounds)), Exact()), "Encoding")
         return self._outcome()
 
-    def to_size(self, total: int) -> Outcome:
-        """Encode into `total` bytes, to less than 2 %; equal bytes for equal slices.
+    def to_size(self, total: int, beside: int = 0) -> Outcome:
+        """Encode into `total` bytes; equal bytes for equal slices. With the bytes beside it is met to less than 2 %.
 
         What groups that need fewer bytes leave over is given to the others. Raises Unreachable with the nearest size.
         """
@@ -107,7 +107,7 @@ class GroupEncoder:
         for attempt in range(_PASSES):
             self._run({index: Budget(max(1, int(size))) for index, size in pending.items()}, _pass_name(attempt))
             sizes = dict(enumerate(self._chunks.sizes))
-            if _SIZE_BAND[0] * total <= sum(sizes.values()) <= _SIZE_BAND[1] * total:
+            if _within(sum(sizes.values()) + beside, _SIZE_BAND, total + beside):
                 return self._outcome()
             full = {index for index, size in sizes.items() if size < 0.97 * share[index]}
             growing = sum(sizes.values()) < total
@@ -119,7 +119,7 @@ class GroupEncoder:
             share.update({index: share[index] * factor for index in movable})
             pending = {index: share[index] for index in movable}
         reached = sum(self._chunks.sizes)
-        if _SIZE_LIMITS[0] * total <= reached <= _SIZE_LIMITS[1] * total:
+        if _within(reached + beside, _SIZE_LIMITS, total + beside):
             return self._outcome()
         extreme = Budget(1 if reached > total else 4 * total + self._source_bytes())
         self._run(dict.fromkeys(share, extreme), "Finding the limit")
@@ -205,6 +205,10 @@ class GroupEncoder:
         decoded = self._codec.decode(chunk, group.shape, self._format)
         self._errors[index] = self._inspect(start, decoded)
         self._chunks.put(index, chunk)
+
+
+def _within(size: int, band: tuple[float, float], goal: int) -> bool:
+    return band[0] * goal <= size <= band[1] * goal
 
 
 def _pass_name(attempt: int) -> str:

@@ -149,7 +149,7 @@ def test_nan_is_kept_lossless_and_refused_lossy_without_a_number(tmp_path):
 
 
 def test_reports_agree_and_say_what_is_in_the_file(tmp_path):
-    volume = Volume(textured((3, 40, 50)), OBLIQUE, "CT")
+    volume = Volume(textured((6, 64, 80)), OBLIQUE, "CT")
     reports = [
         compress(volume, tmp_path / "a.mcz", target=Ratio(4)),
         info(tmp_path / "a.mcz"),

@@ -165,8 +165,8 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             parameters.goal = Goal.LOSSLESS
         labelCodecs(self.ui.codecComboBox)
         offerGoals(self.ui.goalComboBox, volume, codec)
-        limitMaxError(self.ui.maxErrorSpinBox, volume)
-        self.suggestQuality(limitQuality(self.ui.qualitySpinBox, self.ui.qualityLabel, codec))
+        limitMaxError(self.ui.maxErrorSlider, volume)
+        self.suggestQuality(limitQuality(self.ui.qualitySlider, self.ui.qualityLabel, codec))
         showGoal(self.ui, parameters.goal)
         if self._advised not in (None, volume):
             self._advised = None

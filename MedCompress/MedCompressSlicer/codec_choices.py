@@ -52,7 +52,7 @@ def _texts() -> dict[str, tuple[str, str]]:
         "jpegxl-fast": (_("JPEG XL, fast"), _("Exact; some percent larger than JPEG XL, ten times as fast")),
         "deflate": (_("Deflate (ZIP)"), _("General-purpose, exact, any scalar type")),
         "gzip": (_("gzip"), _("General-purpose, exact, any scalar type; what NRRD and NIfTI files use")),
-        "bzip2": (_("bzip2"), _("General-purpose, exact, any scalar type")),
+        "bzip2": (_("bzip2"), _("General-purpose, exact, any scalar type; a little denser than Deflate")),
         "lzma": (_("LZMA (7z, xz)"), _("General-purpose, exact, any scalar type; dense and slow")),
         "zstd": (_("Zstandard"), _("General-purpose, exact, any scalar type; fast")),
     }

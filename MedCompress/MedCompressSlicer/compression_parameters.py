@@ -6,7 +6,7 @@ from typing import Annotated
 from MedCompressLib.codecs import codec_names
 from MedCompressLib.targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
 from slicer import vtkMRMLScalarVolumeNode
-from slicer.parameterNodeWrapper import Choice, Minimum, WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from .goals import Goal
 
@@ -25,8 +25,8 @@ class VolumeCompressionParameterNode:
     goal: Goal = Goal.LOSSLESS
     ratio: Annotated[float, WithinRange(1.5, 200)] = 10.0
     psnr: Annotated[float, WithinRange(20, 100)] = 50.0
-    maxError: Annotated[float, Minimum(1e-6)] = 1.0
-    quality: float = 0.0
+    maxError: Annotated[float, WithinRange(0, 1e12)] = 1.0
+    quality: Annotated[float, WithinRange(-1e6, 1e6)] = 0.0
     scaleOf: str
     outputPath: Path
     suggestedPath: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 
 import numpy as np
 import qt
@@ -62,25 +63,33 @@ def offerGoals(combo, volumeNode, codec: str) -> None:
     combo.toolTip = _("What is asked of the archive") if combo.enabled else reasons[1]
 
 
-def limitMaxError(spinBox, volumeNode) -> None:
-    """Whole numbers for integers, and the unit of the volume where it is known."""
-    spinBox.suffix = " HU" if volumeNode is not None and modalityOf(volumeNode) == "CT" else ""
-    whole = isUsable(volumeNode) and np.issubdtype(slicer.util.arrayFromVolume(volumeNode).dtype, np.integer)
-    spinBox.decimals = 0 if whole else 6
-    spinBox.minimum = 1 if whole else 1e-6
+def limitMaxError(slider, volumeNode) -> None:
+    """Up to 5 % of the range of the volume: whole numbers for integers; with the unit where it is known."""
+    if not isUsable(volumeNode):
+        return
+    low, high = volumeNode.GetImageData().GetScalarRange()
+    most = (high - low) / 20 if 0 < high - low < math.inf else 1.0
+    if np.issubdtype(slicer.util.arrayFromVolume(volumeNode).dtype, np.integer):
+        limits = 0, 1.0, float(max(10, round(most)))
+    else:
+        limits = max(0, 4 - math.floor(math.log10(most))), most / 1000, most
+    slider.suffix = " HU" if modalityOf(volumeNode) == "CT" else ""
+    slider.decimals, slider.minimum, slider.maximum = limits
+    slider.singleStep = limits[1]
 
 
-def limitQuality(spinBox, label, codec: str) -> float | None:
+def limitQuality(slider, label, codec: str) -> float | None:
     """Set range and name of the codec's own scale; returns a good value to begin with, None where there is no scale."""
     scale = get_codec(codec).capabilities.scale
     if scale is None:
         return None
-    spinBox.minimum, spinBox.maximum = sorted((scale.finest, scale.coarsest))
-    spinBox.toolTip = _("{name}, from {finest:g} (finest) to {coarsest:g} (coarsest)").format(
+    slider.decimals = 1
+    slider.minimum, slider.maximum = sorted((scale.finest, scale.coarsest))
+    slider.toolTip = _("{name}, from {finest:g} (finest) to {coarsest:g} (coarsest)").format(
         name=scale.name, finest=scale.finest, coarsest=scale.coarsest
     )
     label.text = scale.name.split(",")[0] + ":"
-    label.toolTip = spinBox.toolTip
+    label.toolTip = slider.toolTip
     return round(scale.at(0.4), 1)
 
 
@@ -89,7 +98,7 @@ def showGoal(ui, goal: Goal) -> None:
     for one, value, label in (
         (Goal.RATIO, ui.ratioSlider, ui.ratioLabel),
         (Goal.PSNR, ui.psnrSlider, ui.psnrLabel),
-        (Goal.MAX_ERROR, ui.maxErrorSpinBox, ui.maxErrorLabel),
-        (Goal.QUALITY, ui.qualitySpinBox, ui.qualityLabel),
+        (Goal.MAX_ERROR, ui.maxErrorSlider, ui.maxErrorLabel),
+        (Goal.QUALITY, ui.qualitySlider, ui.qualityLabel),
     ):
         value.visible = label.visible = goal is one

@@ -1,117 +1,72 @@
 """One start per process: Qt, the MRML scene, and Slicer's Python modules, its own or our doubles of them."""
 
-import importlib.util
+import importlib
 import os
 import sys
 import tempfile
 import types
 from pathlib import Path
 
-import PySide6
+import slicer.util
 
-_kept: dict = {}
+from . import failures, pythonqt
+from .application import Application
+
+_kept: list = []
 
 
 def slicerPython() -> Path | None:
     """Folder Base/Python of a Slicer source tree whose files replace the doubles; None: the doubles are used."""
     folder = os.environ.get("SLICER_PYTHON")
-    if folder and not (Path(folder) / "slicer" / "ScriptedLoadableModule.py").is_file():
-        raise FileNotFoundError(f"SLICER_PYTHON={folder} is not the folder Base/Python of a Slicer source tree")
     return Path(folder) if folder else None
 
 
-def importFile(name: str, path: Path) -> types.ModuleType:
-    """Import the file or package at `path` as `name`, anew even if it is imported already."""
-    folder = [str(path)] if path.is_dir() else None
-    file = path / "__init__.py" if folder else path
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=folder)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    if name.startswith("slicer."):
-        setattr(sys.modules["slicer"], name.split(".")[1], module)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _install(name: str, names: dict) -> types.ModuleType:
-    module = sys.modules[name] = types.ModuleType(name)
-    vars(module).update(names)
-    if name.startswith("slicer."):
-        setattr(sys.modules["slicer"], name.split(".")[1], module)
-    return module
-
-
-def _bootScene(slicer, home: str):
+def _bootScene(home: str):
     scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
     application.SetHomeDirectory(home)
     application.SetShareDirectory("share")
     application.SetTemporaryPath(home)
+    names = {"volumes": "vtkSlicerVolumesLogic", "segmentations": "vtkSlicerSegmentationsModuleLogic"}
+    modules = {name: getattr(slicer, className)() for name, className in names.items()}
     remote, data = slicer.vtkMRMLRemoteIOLogic(), slicer.vtkDataIOManagerLogic()
-    for logic in (remote, data):
+    for logic in (remote, data, *modules.values()):
         logic.SetMRMLApplicationLogic(application)
         logic.SetMRMLScene(scene)
     data.SetAndObserveDataIOManager(remote.GetDataIOManager())
     application.SetMRMLSceneDataIO(scene, remote, data)
     application.SetMRMLScene(scene)
-    _kept["logics"] = remote, data
-    return application, scene
+    application.SetModuleLogic("Colors", application.GetColorLogic())
+    _kept.extend([remote, data])
+    slicer.modules = types.SimpleNamespace()
+    for name, logic in modules.items():
+        setattr(slicer.modules, name, types.SimpleNamespace(name=name, logic=lambda logic=logic: logic))
+    return scene, application
 
 
-def _installPython(slicer, source: Path | None):
-    """Slicer's Python layer from its sources, or the doubles; installing packages is recorded in both cases."""
-    from . import doubles
-
-    if source is None:
-        for name, names in doubles.MODULES.items():
-            _install(f"slicer.{name}", names)
-        importFile("slicer.parameterNodeWrapper", Path(__file__).with_name("parameternode.py"))
-    else:
-        for name in ("util.py", "i18n.py", "ScriptedLoadableModule.py", "packaging.py", "parameterNodeWrapper"):
-            if (source / "slicer" / name).exists():
-                importFile("slicer." + name.removesuffix(".py"), source / "slicer" / name)
-    for module in {slicer.util, getattr(slicer, "packaging", slicer.util)}:
-        module.pip_install, module.pip_uninstall = doubles.pip_install, doubles.pip_uninstall
-    display = slicer.util._messageDisplay
-
-    def record(level, text, *arguments, **options):
-        doubles.recordMessage(level, text)
-        return display(level, text, *arguments, **options)
-
-    slicer.util._messageDisplay = record
-
-
-def boot() -> None:
-    """Start Qt and MRML and install qt, ctk and slicer.*; later calls do nothing."""
-    if "ready" in _kept:
-        return
-    if _kept:
-        raise RuntimeError("the first start in this process failed, and there can be no second one; see its error")
-    if PySide6.__version_info__ >= (6, 12) and sys.version_info < (3, 12):
-        raise ImportError("PySide6 6.12 corrupts reference counts on Python 3.11; install PySide6_Essentials<6.12")
-    _kept["folder"] = folder = tempfile.TemporaryDirectory(prefix="harness")
-    os.environ["VTK_DEFAULT_OPENGL_WINDOW"], os.environ["QT_QPA_PLATFORM"] = "vtkEGLRenderWindow", "offscreen"
-    (Path(folder.name) / "share" / "ColorFiles").mkdir(parents=True)
-    import slicer.util
-    from PySide6 import QtCore, QtWidgets
-
-    _kept["qt"] = QtWidgets.QApplication(["Slicer"])
-    settings = QtCore.QSettings
-    settings.setDefaultFormat(settings.Format.IniFormat)
-    settings.setPath(settings.Format.IniFormat, settings.Scope.UserScope, folder.name)
+def _installPython():
+    """Slicer's Python layer: the files of its source tree, or our doubles and the slicer.util of slicer-core."""
     for name, value in vars(slicer.util).items():  # slicer-core shows these in slicer too; Slicer does not
         if not name.startswith("__") and vars(slicer).get(name) is value:
             delattr(slicer, name)
-    application, slicer.mrmlScene = _bootScene(slicer, folder.name)
-    _install("ctk", {})
-    from . import dialogs, pythonqt, uiloader
+    source = slicerPython()
+    slicer.__path__.insert(0, str(source / "slicer" if source else Path(__file__).with_name("doubles")))
+    del sys.modules["slicer.util"]
+    for name in ("util", "i18n", "ScriptedLoadableModule", "parameterNodeWrapper", "packaging"):
+        if name != "packaging" or importlib.util.find_spec("slicer.packaging"):  # Slicer 5.10 has none
+            importlib.import_module(f"slicer.{name}")
 
-    sys.modules["qt"] = pythonqt.createModule(uiloader.QUiLoader)
-    from .application import Application
-    from .scripted import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
 
-    slicer.qSlicerScriptedLoadableModule = qSlicerScriptedLoadableModule
-    slicer.qSlicerScriptedLoadableModuleWidget = qSlicerScriptedLoadableModuleWidget
-    slicer.app = Application(application, slicer.mrmlScene, folder.name)
-    _install("slicer.modules", slicer.app.coreModules)
-    _installPython(slicer, slicerPython())
-    dialogs.collectErrors()
-    _kept["ready"] = True
+def boot() -> None:
+    """Start Qt and MRML and install qt, ctk and slicer.*; later calls do nothing, a second start would crash."""
+    if _kept:
+        return
+    os.environ["VTK_DEFAULT_OPENGL_WINDOW"], os.environ["QT_QPA_PLATFORM"] = "vtkEGLRenderWindow", "offscreen"
+    home = tempfile.TemporaryDirectory(prefix="harness")
+    (Path(home.name) / "share" / "ColorFiles").mkdir(parents=True)
+    _kept.append(home)
+    slicer.mrmlScene, logic = _bootScene(home.name)
+    sys.modules["qt"] = pythonqt.createModule()
+    slicer.app = Application(home.name, logic)
+    _installPython()
+    failures.patchDialogs()
+    failures.collectErrors()

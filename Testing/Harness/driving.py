@@ -4,65 +4,51 @@ import time
 
 from PySide6 import QtCore, QtTest, QtWidgets
 
-_LEFT = QtCore.Qt.MouseButton.LeftButton
+_NONE, _LEFT = QtCore.Qt.KeyboardModifier.NoModifier, QtCore.Qt.MouseButton.LeftButton
 
 
 def _reachable(widget):
+    """The widget, or the Qt widget inside a stand-in; AssertionError where no user could use it."""
     QtWidgets.QApplication.processEvents()
-    if not widget.isVisible():
-        raise AssertionError(f"'{widget.name}' cannot be used: it is not visible")
-    if not widget.isEnabled():
-        raise AssertionError(f"'{widget.name}' cannot be used: it is disabled")
-    return widget
+    if not widget.isVisible() or not widget.isEnabled():
+        raise AssertionError(f"'{widget.name}' cannot be used: it is {'disabled' if widget.isVisible() else 'hidden'}")
+    return getattr(widget, "_part", widget)
 
 
 def click(widget) -> None:
     """Click a widget with the left button where it reacts to clicks."""
-    _reachable(widget)
-    position = widget.rect.center()
+    position = _reachable(widget).rect.center()
     if isinstance(widget, (QtWidgets.QCheckBox, QtWidgets.QRadioButton)):
         position = QtCore.QPoint(8, position.y())
-    if not widget.visibleRegion().contains(position):
-        raise AssertionError(f"'{widget.name}' cannot be clicked: nothing of it is seen there")
-    QtTest.QTest.mouseClick(widget, _LEFT, QtCore.Qt.KeyboardModifier.NoModifier, position)
+    QtTest.QTest.mouseClick(widget, _LEFT, _NONE, position)
     QtWidgets.QApplication.processEvents()
 
 
 def typeText(widget, text) -> None:
-    """Replace the text of a line edit, spin box or the like by key strokes, and press Enter."""
-    widget = _reachable(getattr(widget, "_spinBox", None) or getattr(widget, "_edit", None) or widget)
-    widget.setFocus()
-    widget.selectAll()
-    QtTest.QTest.keyClicks(widget, str(text))
-    if not isinstance(widget, QtWidgets.QPlainTextEdit):
-        QtTest.QTest.keyClick(widget, QtCore.Qt.Key.Key_Return)
+    """Replace the text of a line edit or spin box by key strokes, and press Enter."""
+    part = _reachable(widget)
+    part.selectAll()
+    QtTest.QTest.keyClicks(part, str(text))
+    QtTest.QTest.keyClick(part, QtCore.Qt.Key.Key_Return)
     QtWidgets.QApplication.processEvents()
 
 
 def drag(slider, value) -> None:
-    """Move a slider to `value` as its handle would; a value outside the range is an error."""
+    """Move a slider to `value`; a value outside the range is an error."""
     _reachable(slider)
     if not slider.minimum <= value <= slider.maximum:
         raise AssertionError(f"'{slider.name}' reaches from {slider.minimum} to {slider.maximum}, not to {value}")
-    if isinstance(slider, QtWidgets.QAbstractSlider):
-        slider.setValue(value)
-    else:
-        handle = slider.slider()
-        handle.setSliderDown(True)
-        handle.setSliderPosition(round(1000 * (value - slider.minimum) / (slider.maximum - slider.minimum)))
-        handle.setSliderDown(False)
-    QtWidgets.QApplication.processEvents()
+    slider.value = value
 
 
 def choose(combo, text: str) -> None:
-    """Choose the entry `text` of a combo box or node selector as a pick in its list does."""
-    box = _reachable(getattr(combo, "_combo", combo))
-    index = box.findText(text)
+    """Choose the entry `text` of a combo box or node selector."""
+    part = _reachable(combo)
+    index = part.findText(text)
     if index < 0:
-        raise AssertionError(f"'{combo.name}' has no entry '{text}', but {[box.itemText(i) for i in range(box.count)]}")
-    box.setCurrentIndex(index)
-    box.activated.emit(index)
-    QtWidgets.QApplication.processEvents()
+        raise AssertionError(f"'{combo.name}' has no entry '{text}'")
+    part.setCurrentIndex(index)
+    part.activated.emit(index)
 
 
 def waitFor(condition, seconds: float = 10) -> None:
@@ -70,7 +56,7 @@ def waitFor(condition, seconds: float = 10) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"did not happen within {seconds} s: {getattr(condition, '__name__', condition)}")
+            raise AssertionError(f"did not happen within {seconds} s")
         QtTest.QTest.qWait(10)
 
 

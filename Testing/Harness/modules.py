@@ -1,15 +1,19 @@
 """Loads a scripted module, shows its panel, reloads and closes it."""
 
 import gc
-import re
+import importlib
 import sys
+import traceback
 from pathlib import Path
 
-from PySide6.QtCore import SIGNAL
-from PySide6.QtWidgets import QWidget
+import shiboken6
+import slicer
 
-from .boot import boot, importFile
-from .dialogs import errors
+from . import pythonqt
+from .application import qSlicerScriptedLoadableModule
+from .boot import boot
+from .failures import errors
+from .files import FilePlugin
 
 _FOLDER = Path(__file__).resolve().parents[2] / "MedCompress"
 _open: list["LoadedModule"] = []
@@ -17,30 +21,25 @@ _held: list = []  # a node without a Python owner may lose its observers' functi
 
 
 class LoadedModule:
-    """A running module: `module` and `widget` are the instances of its classes, `window` is its panel."""
+    """A running module: `widget` is the instance of its widget class, `window` is its panel."""
 
     def __init__(self, path: Path):
-        import slicer
-
-        from .application import ScriptedIO
-
-        self.name, self.window, self._plugins = path.stem, None, slicer.app.coreIOManager().plugins
-        self._observers, self._pluginsBefore = _observers(slicer.mrmlScene), self._plugins[:]
+        self.name, self._plugins = path.stem, []
+        self._observersBefore = str(slicer.mrmlScene).count("vtkObserver (")
+        self._declaration = qSlicerScriptedLoadableModule(path)
+        self.window = self._declaration.widgetRepresentation()
         _open.append(self)
-        if str(path.parent) not in sys.path:
-            sys.path.insert(0, str(path.parent))
-        python = importFile(self.name, path)
-        declaration = slicer.qSlicerScriptedLoadableModule(self.name, path)
-        self.module = getattr(python, self.name)(declaration)
-        setattr(slicer.modules, self.name.lower(), declaration)
-        setattr(slicer.modules, f"{self.name}Instance", self.module)
+        sys.path.insert(0, str(path.parent))
+        sys.modules.pop(self.name, None)
+        importlib.invalidate_caches()
+        python = importlib.import_module(self.name)
+        setattr(slicer.modules, self.name.lower(), self._declaration)
+        setattr(slicer.modules, f"{self.name}Instance", getattr(python, self.name)(self._declaration))
         classes = [getattr(python, self.name + kind, None) for kind in ("FileReader", "FileWriter")]
-        self._plugins.extend(ScriptedIO(pluginClass) for pluginClass in classes if pluginClass)
-        if slicer.app.receivers(SIGNAL("startupCompleted()")):
-            slicer.app.startupCompleted.emit()
-            slicer.app.startupCompleted.disconnect()
-        self.window = declaration.widgetRepresentation()
-        self.window.resize(500, 800)
+        self._plugins += [FilePlugin(pluginClass) for pluginClass in classes if pluginClass]
+        slicer.app.coreIOManager().plugins.extend(self._plugins)
+        slicer.app.startupCompleted.emit()
+        self.window.reload()
         self.window.show()
         self.window.enter()
         slicer.app.processEvents()
@@ -56,92 +55,46 @@ class LoadedModule:
 
     def close(self) -> None:
         """Leave the module and unload it; AssertionError where it still observes the scene afterwards."""
-        import slicer
-
-        self.window.exit()
-        slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(self.name)
-        left = []
-        for owner in (self.widget, getattr(self.widget, "logic", None)):
-            left += [entry[:3] for entry in getattr(owner, "Observations", [])]
-            getattr(owner, "removeObservers", lambda: None)()
-        for child in [self.window, *self.window.findChildren(QWidget)]:
-            if isinstance(child, slicer.qMRMLWidget.__mro__[1]):
-                child.setMRMLScene(None)
-        self.window.hide()
-        self.window.deleteLater()
-        self._forget()
-        left += sorted(_observers(slicer.mrmlScene) - self._observers)
-        if left:
-            raise AssertionError(f"{self.name} still observes after cleanup: {left}")
-
-    def discard(self) -> None:
-        """Undo what a failed load left behind."""
-        import slicer
-
-        widget = getattr(slicer.modules, f"{self.name}Widget", None)
-        if widget:
-            getattr(widget, "removeObservers", lambda: None)()
-            signal = "moduleAboutToBeUnloaded(QString)"
-            slicer.app.moduleManager().disconnect(signal, widget._onModuleAboutToBeUnloaded)
-        self._forget()
-
-    def _forget(self):
-        import slicer
-
         _open.remove(self)
-        self._plugins[:] = self._pluginsBefore
-        for name in (self.name.lower(), f"{self.name}Instance", f"{self.name}Widget"):
-            vars(slicer.modules).pop(name, None)
-        sys.modules.pop(self.name, None)
-        slicer.app.processEvents()
-        gc.collect()
-
-
-def _observers(scene) -> set[str]:
-    return set(re.findall(r"vtkObserver \((0x\w+)\)", str(scene)))
+        widget = self.widget
+        try:
+            if self.window.isEntered:
+                self.window.exit()
+            widget.cleanup()
+        finally:
+            shiboken6.delete(self.window)
+            left = str(slicer.mrmlScene).count("vtkObserver (") - self._observersBefore
+            getattr(widget, "removeObservers", lambda: None)()
+            for plugin in self._plugins:
+                slicer.app.coreIOManager().plugins.remove(plugin)
+            for name in (self.name.lower(), f"{self.name}Instance", f"{self.name}Widget"):
+                vars(slicer.modules).pop(name, None)
+            gc.collect()
+        if left:
+            raise AssertionError(f"{self.name} still observes the scene after cleanup: {left} observers")
 
 
 def loadModule(module) -> LoadedModule:
     """Load a module of MedCompress by name, or any by the path of its file; setup() and enter() are called."""
     boot()
-    path = Path(module) if str(module).endswith(".py") else _FOLDER / f"{module}.py"
-    if not path.is_file():
-        raise FileNotFoundError(f"no module at {path}")
-    before = len(_open)
-    try:
-        return LoadedModule(path)
-    except BaseException:
-        for failed in _open[before:]:
-            failed.discard()
-        raise
+    return LoadedModule(Path(module) if str(module).endswith(".py") else _FOLDER / f"{module}.py")
 
 
 def closeAll() -> None:
     """Close the modules that are still open, the last one first, and empty the scene."""
-    import slicer
-
     for loaded in reversed(_open[:]):
         try:
             loaded.close()
-        except AssertionError as leak:
-            errors.append(str(leak))
+        except Exception:
+            errors.append(traceback.format_exc())
     _held.extend(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"))
     slicer.mrmlScene.Clear(False)
     for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
         slicer.mrmlScene.RemoveNode(node)
     _held.clear()
+    pythonqt.connected.clear()
 
 
 def openFile(path) -> list[str]:
-    """Open a file as by drag and drop, through the loaded modules' readers; return the IDs of the loaded nodes."""
-    import slicer
-    import vtk
-
-    manager, nodes, said = slicer.app.coreIOManager(), vtk.vtkCollection(), slicer.vtkMRMLMessageCollection()
-    fileType = manager.fileType(path)
-    if fileType == "NoFile":
-        raise LookupError(f"no loaded module reads {path}")
-    if not manager.loadNodes(fileType, {"fileName": str(path)}, nodes, said):
-        reason = said.GetAllMessagesAsString() or errors or "it gave no reason"
-        raise RuntimeError(f"the reader of '{fileType}' could not load {path}: {reason}")
-    return [nodes.GetItemAsObject(index).GetID() for index in range(nodes.GetNumberOfItems())]
+    """Open a file as by drag and drop; return the IDs of the loaded nodes. Raises RuntimeError as slicer.util does."""
+    return [slicer.util.loadNodeFromFile(str(path), properties={}).GetID()]

@@ -12,8 +12,6 @@ from Harness import (
     click,
     closeAll,
     drag,
-    expectError,
-    grab,
     installs,
     loadModule,
     messages,
@@ -23,13 +21,13 @@ from Harness import (
     waitFor,
 )
 
-MODULE = '''
+MODULE = """
 import enum
 from typing import Annotated
 import qt, slicer, vtk
-from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
-from slicer.parameterNodeWrapper import Choice, Default, Minimum, WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
 
@@ -41,14 +39,12 @@ class Sample(ScriptedLoadableModule):
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title, parent.categories, parent.contributors = _("Sample"), [_("Testing")], ["Nobody"]
-        parent.helpText = self.getDefaultModuleDocumentationLink()
 
 @parameterNodeWrapper
 class SampleParameterNode:
     volume: vtkMRMLScalarVolumeNode
-    mask: vtkMRMLLabelMapVolumeNode | None
-    ratio: Annotated[float, WithinRange(1.0, 100.0), Default(10.0)]
-    count: Annotated[int, Minimum(1)] = 3
+    ratio: Annotated[float, WithinRange(1.0, 100.0)] = 10.0
+    count: int = 3
     verbose: bool = False
     speed: Speed = Speed.DENSE
     codec: Annotated[str, Choice(["htj2k", "hevc"])] = "hevc"
@@ -125,18 +121,17 @@ class SampleFileWriter:
         return "SampleFile"
     def extensions(self, node):
         return ["Sample (*.sample)"]
-    def canWriteObject(self, node):
-        return bool(node.IsA("vtkMRMLTextNode"))
+    def canWriteObjectConfidence(self, node):
+        return 0.7 if node.IsA("vtkMRMLTextNode") else 0.0
     def write(self, properties):
         with open(properties["fileName"], "w") as file:
             file.write(slicer.mrmlScene.GetNodeByID(properties["nodeID"]).GetName())
         self.parent.writtenNodes = [properties["nodeID"]]
         return True
-'''
+"""
 
 WIDGETS = """
     qMRMLNodeComboBox volumeSelector volume nodeTypes=stringlist:vtkMRMLScalarVolumeNode addEnabled=bool:false
-    qMRMLNodeComboBox maskSelector mask noneEnabled=bool:true
     ctkSliderWidget ratioSlider ratio decimals=number:1
     QSpinBox countBox count
     QCheckBox verboseBox verbose
@@ -216,7 +211,7 @@ def test_parameters_are_stored_under_the_keys_of_slicer(sample):
     addVolume()
     stored = {name: node.GetParameter(name) for name in node.GetParameterNames()}
     expected = dict(volume="", ratio="10.0", count="3", verbose="False", speed="DENSE", codec="hevc", note="")
-    assert stored == {**expected, "mask.1": "True"}
+    assert stored == expected
     assert node.GetNodeReferenceID("volume") == "vtkMRMLScalarVolumeNode1"
     assert node.GetSingletonTag() == node.GetAttribute("ModuleName") == "Sample"
 
@@ -228,18 +223,13 @@ def test_node_selector_follows_the_scene(sample):
     ui, parameters = loaded.widget.ui, loaded.widget.parameters
     assert ui.volumeSelector.currentNode() is None and not ui.applyButton.enabled
     ct = addVolume()
-    assert parameters.volume is ct and ui.applyButton.enabled and ui.maskSelector.currentNode() is None
-    ct.SetName("Chest")
+    assert parameters.volume is ct and ui.applyButton.enabled
     other = addVolume("Head")
     choose(ui.volumeSelector, "Head")
     assert parameters.volume is other
-    choose(ui.volumeSelector, "Chest")
+    choose(ui.volumeSelector, "CT")
     slicer.mrmlScene.RemoveNode(ct)
     assert parameters.volume is other
-    choose(ui.maskSelector, "Create new LabelMapVolume")
-    assert parameters.mask.IsA("vtkMRMLLabelMapVolumeNode") and ui.maskSelector.currentNode() is parameters.mask
-    choose(ui.maskSelector, "None")
-    assert parameters.mask is None
     slicer.mrmlScene.Clear(False)
     assert loaded.widget.parameters.volume is None and not ui.applyButton.enabled
 
@@ -262,7 +252,7 @@ def test_parameters_persist_in_a_saved_scene(sample, tmp_path, extension):
     assert loaded.widget.parameters.volume.GetName() == loaded.widget.ui.volumeSelector.currentNode().GetName() == "CT"
 
 
-def test_click_reaches_the_slot_and_only_what_a_user_can_reach(sample, tmp_path):
+def test_click_reaches_the_slot_and_only_what_a_user_can_reach(sample):
     loaded = loadModule(sample)
     with pytest.raises(AssertionError, match="disabled"):
         click(loaded.widget.ui.applyButton)
@@ -270,10 +260,8 @@ def test_click_reaches_the_slot_and_only_what_a_user_can_reach(sample, tmp_path)
     click(loaded.widget.ui.applyButton)
     assert loaded.widget.pressed == [10.0]
     loaded.widget.ui.applyButton.visible = False
-    with pytest.raises(AssertionError, match="not visible"):
+    with pytest.raises(AssertionError, match="hidden"):
         click(loaded.widget.ui.applyButton)
-    grab(loaded.window, tmp_path / "panel.png")
-    assert (tmp_path / "panel.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_reload_uses_the_changed_source_and_keeps_the_parameters(sample):
@@ -314,7 +302,7 @@ def test_reader_and_writer(sample, tmp_path):
     node.SetName("world")
     assert slicer.util.saveNode(node, str(path)) and path.read_text() == "world"
     assert slicer.util.loadNodeFromFile(str(path), "SampleFile").GetName() == "world"
-    with pytest.raises(LookupError):
+    with pytest.raises(RuntimeError):
         openFile(tmp_path / "a.unknown")
 
 
@@ -329,15 +317,15 @@ def test_failures_in_slots_and_observers_are_kept(sample):
     assert "ZeroDivisionError" in takeErrors()[0]
     node = addVolume()
     node.AddObserver("ModifiedEvent", lambda caller, event: missing)  # noqa: F821
-    with expectError("NameError.*missing"):
-        node.SetName("x")
+    node.SetName("x")
     node.RemoveAllObservers()
-    with pytest.raises(AssertionError, match="no failure"), expectError("anything"):
-        pass
-    with expectError("^VTK: "):
-        vtk.vtkXMLPolyDataReader(file_name="no-such-file.vtp").Update()
-    with expectError("Qt: .*QLayout"):
-        qt.QVBoxLayout(qt.QVBoxLayout(loaded.window).parentWidget())
+    assert "NameError" in takeErrors()[0]
+    vtk.vtkXMLPolyDataReader(file_name="no-such-file.vtp").Update()
+    assert takeErrors()[0].startswith("VTK: ")
+    qt.QVBoxLayout(qt.QVBoxLayout(loaded.window).parentWidget())
+    assert "QLayout" in takeErrors()[0]
+    answer(qt.QMessageBox.Ok)
+    assert "no dialog asked" in takeErrors()[0]
 
 
 def test_a_hidden_failure_fails_the_test(tmp_path):
@@ -376,6 +364,16 @@ def test_unknown_things_in_a_panel(sample, line, message):
     ui.write_text(panel(WIDGETS.replace("QLineEdit noteEdit note\n", "") + line))
     with pytest.raises((LookupError, ValueError, RuntimeError), match=message):
         loadModule(sample)
+    closeAll()
+    takeErrors()
+
+
+def test_unknown_connections_in_a_panel(sample):
+    ui = sample.parent / "Resources" / "UI" / "Sample.ui"
+    for name in ("mrmlSceneChanged", "setMRMLScene"):
+        ui.write_text(panel(WIDGETS).replace(name, name + "s"))
+        loadModule(sample).close()
+        assert f"{name}s" in takeErrors()[0]
 
 
 def test_unknown_attributes_and_signals(sample):
@@ -397,7 +395,7 @@ def test_unknown_attributes_and_signals(sample):
             owner.notThere  # noqa: B018
     with pytest.raises(AttributeError):
         slicer.modules.sample.tittle = "x"
-    with pytest.raises((NotImplementedError, TypeError)):
+    with pytest.raises(TypeError):
         ctk.ctkRangeWidget()
     with pytest.raises(AttributeError):
         button.width = 3
@@ -468,7 +466,7 @@ def test_installing_is_recorded_only():
     import slicer
 
     slicer.util.pip_install("no-such-package>=1 other")
-    assert installs == [["no-such-package>=1", "other"]]
+    assert installs == ["no-such-package>=1 other"]
 
 
 def test_every_test_starts_with_an_empty_scene(sample):

@@ -20,6 +20,7 @@ _START = struct.Struct(">HHHBHHB")
 _BARE_START = b"\xff\xd8\xff\xf7"
 """CharLS puts a SPIFF header of 44 bytes before it, which says nothing more."""
 
+_END = b"\xff\xd9"
 _LARGEST_NEAR = 255
 
 
@@ -58,5 +59,5 @@ def _expect(chunk: bytes, plane: np.ndarray) -> None:
     if len(chunk) > _START.size:
         start, marker, _length, *fields = _START.unpack_from(chunk)
         found = (start, marker, *fields)
-    if found != wanted:
-        raise MedCompressError("a JPEG-LS slice has another header than it should: restore the file from a copy")
+    if found != wanted or chunk[-2:] != _END:
+        raise MedCompressError("a JPEG-LS slice has another start or end than it should: restore the file from a copy")

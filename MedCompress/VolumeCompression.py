@@ -1,18 +1,25 @@
 """Slicer module: compress a volume, open archives, see what compression did to the image."""
 
 import enum
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import qt
 import slicer
 import vtk
 from MedCompressLib.codecs import codec_names
 from MedCompressLib.errors import MedCompressError
+from MedCompressLib.jobs import silent
+from MedCompressLib.preview import Preview
 from MedCompressLib.targets import Lossless, Psnr, Ratio, Target
+from MedCompressSlicer import archives, results, volumes
+from MedCompressSlicer.archive_plugins import ArchiveFileReader as VolumeCompressionFileReader  # noqa: F401
+from MedCompressSlicer.archive_plugins import ArchiveFileWriter as VolumeCompressionFileWriter  # noqa: F401
 from MedCompressSlicer.compression_steps import CompressionSteps
 from MedCompressSlicer.job_panel import JobPanel
+from MedCompressSlicer.reloading import forgetPackages
+from MedCompressSlicer.requirements import ensurePackages
+from MedCompressSlicer.sample_data import registerSampleData
+from MedCompressSlicer.slice_follower import SliceFollower
 from MedCompressSlicer.slice_preview import SlicePreview
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
@@ -25,8 +32,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-_PREVIEW_DELAY_MS = 20
 
 
 class VolumeCompression(ScriptedLoadableModule):
@@ -55,8 +60,6 @@ class VolumeCompression(ScriptedLoadableModule):
 
 def registerSamples() -> None:
     """Offer sample volumes in the module Sample Data."""
-    from MedCompressSlicer.sample_data import registerSampleData
-
     registerSampleData(Path(__file__).parent / "Resources" / "SampleData" / "VolumeCompression.json")
 
 
@@ -80,6 +83,7 @@ class VolumeCompressionParameterNode:
     """Choices of the user, saved with the scene.
 
     ratio: source bytes to file bytes. psnr: in dB. preview: try the target on the slice in view while it changes.
+    suggestedPath: the output path that was proposed and gives way to the next proposal while the user keeps it.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -88,6 +92,7 @@ class VolumeCompressionParameterNode:
     ratio: Annotated[float, WithinRange(1.5, 200)] = 10.0
     psnr: Annotated[float, WithinRange(20, 100)] = 50.0
     outputPath: Path
+    suggestedPath: Path
     preview: bool = False
 
     def target(self) -> Target:
@@ -103,8 +108,7 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
-        self._observedSlices = []
-        self._suggestedPath = None
+        self._steps = None
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -114,29 +118,30 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = VolumeCompressionLogic()
         self.ui.resultTable.horizontalHeader().setStretchLastSection(True)
+        self.ui.resultTable.verticalHeader().setVisible(False)
+        self.ui.resultTable.verticalHeader().setDefaultSectionSize(20)
+        self.ui.resultTable.visible = False
         self.jobs = JobPanel(self.ui.progressBar, self.ui.statusLabel, self.ui.cancelButton)
-        self._previewTimer = qt.QTimer()
-        self._previewTimer.setSingleShot(True)
-        self._previewTimer.setInterval(_PREVIEW_DELAY_MS)
-        self._previewTimer.connect("timeout()", self.updatePreview)
+        self._slices = SliceFollower(self.updatePreview)
         self.ui.compressButton.connect("clicked(bool)", self.onCompress)
         self.ui.curveButton.connect("clicked(bool)", self.onCurve)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.ui.previewCheckBox.connect("clicked(bool)", self.onPreviewClicked)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
-        self._previewTimer.stop()
-        self.jobs.stop()
+        self.stopWork()
         self.setParameterNode(None)
-        self.logic.removePreview()
         self.removeObservers()
 
     def enter(self) -> None:
         self.initializeParameterNode()
 
     def exit(self) -> None:
-        self.logic.removePreview()
+        """Running work goes on; the preview comes back with the panel."""
         self.setParameterNode(None)
 
     def onReload(self) -> None:
@@ -145,18 +150,27 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller, event) -> None:
-        self.jobs.stop()
-        self.logic.removePreview()
+        self.stopWork(_("Stopped, because the scene was closed"))
+        self.ui.resultTable.setMRMLTableNode(None)
+        self.ui.resultTable.visible = False
+        self.ui.summaryLabel.text = ""
         self.setParameterNode(None)
 
-    def onSceneEndClose(self, caller, event) -> None:
+    def onSceneChanged(self, caller, event) -> None:
+        self.logic.removePreview()
         if self.parent.isEntered:
             self.initializeParameterNode()
+
+    def stopWork(self, reason: str = "") -> None:
+        self.jobs.stop(reason)
+        if self._steps:
+            self._steps.discard()
+            self._steps = None
 
     def initializeParameterNode(self) -> None:
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
-            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            first = self.logic.firstVolume()
             if first:
                 self._parameterNode.inputVolume = first
 
@@ -169,48 +183,42 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
             self.onParametersModified()
+        else:
+            self.endPreview()
 
     def onParametersModified(self, caller=None, event=None) -> None:
         parameters = self._parameterNode
         if parameters is None:
             return
+        lossy = self.logic.canBeLossy(parameters.inputVolume, parameters.codec)
+        if not lossy:
+            parameters.goal = Goal.LOSSLESS
+        self.ui.goalComboBox.enabled = lossy
+        self.ui.goalComboBox.toolTip = (
+            _("What is asked of the archive") if lossy else _("This codec and label maps are lossless only")
+        )
         self.ui.ratioSlider.visible = self.ui.ratioLabel.visible = parameters.goal is Goal.RATIO
         self.ui.psnrSlider.visible = self.ui.psnrLabel.visible = parameters.goal is Goal.PSNR
         self.suggestOutput()
         self.updateButtons()
         if parameters.preview and parameters.inputVolume:
-            self.observeSlices(True)
-            self._previewTimer.start()
+            self._slices.start()
         else:
-            self.observeSlices(False)
-            self._previewTimer.stop()
-            self.logic.removePreview()
-            self.ui.previewLabel.text = ""
+            self.endPreview()
 
     def suggestOutput(self) -> None:
         """Name the archive after the volume until the user has named it otherwise."""
         parameters = self._parameterNode
-        if parameters.inputVolume and parameters.outputPath in (Path(), self._suggestedPath):
-            suggestion = self.logic.suggestPath(parameters.inputVolume)
-            if suggestion != self._suggestedPath:
-                self._suggestedPath = suggestion
+        if parameters.inputVolume and parameters.outputPath in (Path(), parameters.suggestedPath):
+            suggestion = self.logic.suggestedPath(parameters.inputVolume)
+            if suggestion != parameters.outputPath:
+                parameters.suggestedPath = suggestion
                 parameters.outputPath = suggestion
 
-    def observeSlices(self, wanted: bool) -> None:
-        """Follow the slice views while the preview is on."""
-        for node in self._observedSlices:
-            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self.onSliceModified)
-        self._observedSlices = slicer.util.getNodesByClass("vtkMRMLSliceNode") if wanted else []
-        for node in self._observedSlices:
-            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onSliceModified)
-
-    def onSliceModified(self, caller, event) -> None:
-        self._previewTimer.start()
-
-    def updateButtons(self) -> None:
-        ready = bool(self._parameterNode and self._parameterNode.inputVolume) and not self.jobs.running
-        self.ui.compressButton.enabled = self.ui.curveButton.enabled = ready
-        self.ui.compressButton.toolTip = _("Compress, verify and restore") if ready else _("Choose a volume first")
+    def endPreview(self) -> None:
+        self._slices.stop()
+        self.logic.removePreview()
+        self.ui.previewLabel.text = ""
 
     def updatePreview(self) -> None:
         parameters = self._parameterNode
@@ -219,46 +227,68 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         try:
             text = self.logic.previewText(parameters.inputVolume, parameters.codec, parameters.target())
         except MedCompressError as error:
+            self.logic.removePreview()
             text = str(error)
         self.ui.previewLabel.text = text
 
+    def updateButtons(self) -> None:
+        reason = ""
+        if self.jobs.running:
+            reason = _("Wait for the running work, or cancel it")
+        elif not (self._parameterNode and self._parameterNode.inputVolume):
+            reason = _("Choose a volume first")
+        for button, text in (
+            (self.ui.compressButton, _("Write the archive, verify it, and show what came back")),
+            (self.ui.curveButton, _("Try several ratios on slices spread over the volume; writes nothing")),
+            (self.ui.previewCheckBox, _("Show the slice in view as it would come back, while the settings change")),
+        ):
+            button.enabled = not reason
+            button.toolTip = reason or text
+
+    def onPreviewClicked(self, checked: bool) -> None:
+        if checked and not self.logic.ensurePackages():
+            self._parameterNode.preview = False
+
     def onCompress(self, *_unused) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The volume was not compressed."), waitCursor=False):
-            parameters = self._parameterNode
-            if not self.logic.ensurePackages():
-                return
-            path = Path(parameters.outputPath)
-            if path.exists() and not slicer.util.confirmYesNoDisplay(
-                _("{path} exists. Replace it?").format(path=path), _("Volume Compression")
-            ):
-                return
-            parameters.preview = False
-            steps = CompressionSteps(parameters.inputVolume, path, parameters.codec, parameters.target())
-            self.runSteps(steps)
+        parameters = self._parameterNode
+        with slicer.util.tryWithErrorDisplay(_("The volume was not compressed.")):
+            try:
+                path = self.logic.archivePath(parameters.outputPath)
+                parameters.outputPath = path
+                question = _("{path} exists. Replace it?").format(path=path)
+                if not path.exists() or slicer.util.confirmYesNoDisplay(question, _("Volume Compression")):
+                    self.run(path)
+            except MedCompressError as error:
+                self.onFailed(str(error))
 
     def onCurve(self, *_unused) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The curve was not computed."), waitCursor=False):
-            if not self.logic.ensurePackages():
-                return
-            parameters = self._parameterNode
-            steps = CompressionSteps(parameters.inputVolume, None, parameters.codec, parameters.target())
-            self.runSteps(steps)
+        with slicer.util.tryWithErrorDisplay(_("The curve was not computed.")):
+            try:
+                self.run(None)
+            except MedCompressError as error:
+                self.onFailed(str(error))
 
-    def runSteps(self, steps: CompressionSteps) -> None:
-        """Run the steps of a press one after another and show what each one made."""
-        steps.start(self.jobs, changed=self.onStepDone, failed=self.onFailed)
+    def run(self, path: Path | None) -> None:
+        """Run the steps of a press one after another, with the parameters as they are now."""
+        if self.jobs.running or not self.logic.ensurePackages():
+            return
+        parameters = self._parameterNode
+        parameters.preview = False
+        self.jobs.say(_("Preparing"))
+        self._steps = CompressionSteps(parameters.inputVolume, path, parameters.codec, parameters.target())
+        self._steps.start(self.jobs, self.onDone, self.onFailed)
         self.updateButtons()
 
-    def onStepDone(self, steps: CompressionSteps) -> None:
+    def onDone(self, steps: CompressionSteps) -> None:
         if steps.table:
             self.ui.resultTable.setMRMLTableNode(steps.table)
-        if steps.summary:
+            self.ui.resultTable.resizeColumnToContents(0)
+            self.ui.resultTable.visible = True
             self.ui.summaryLabel.text = steps.summary
-        if steps.finished:
-            steps.showResults()
-            self.updateButtons()
+        self.updateButtons()
 
     def onFailed(self, message: str) -> None:
+        self.jobs.say(message)
         self.updateButtons()
         if not self.jobs.wasCancelled:
             slicer.util.errorDisplay(message, windowTitle=_("Volume Compression"))
@@ -277,46 +307,34 @@ class VolumeCompressionLogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self):
         return VolumeCompressionParameterNode(super().getParameterNode())
 
-    def compress(self, volume, path, codec: str = codec_names()[0], ratio=None, psnr=None, progress=None) -> dict:
+    def compress(self, volume, path, codec: str = codec_names()[0], ratio=None, psnr=None, progress=silent) -> dict:
         """Compress a volume node into the archive at `path`: lossless unless a ratio or a PSNR in dB is given."""
-        from MedCompressLib.jobs import silent
-        from MedCompressSlicer.archives import compressNode, makeTarget
-
-        return compressNode(volume, path, codec, makeTarget(ratio, psnr), progress or silent)
+        return archives.compressNode(volume, path, codec, archives.makeTarget(ratio, psnr), progress)
 
     def open(self, path, name: str | None = None):
         """New volume node from an archive."""
-        from MedCompressSlicer.archives import loadArchive
-
-        return loadArchive(path, name)
+        return archives.loadArchive(path, name)
 
     def difference(self, reference, test):
         """New volume node: test minus reference, in the units of the reference."""
-        from MedCompressSlicer.volumes import asVolumeNode, differenceNode
-
-        reference, test = asVolumeNode(reference), asVolumeNode(test)
-        return differenceNode(reference, test, f"{test.GetName()} difference")
+        reference, test = volumes.asVolumeNode(reference), volumes.asVolumeNode(test)
+        first, second = volumes.volumeFromNode(reference), volumes.volumeFromNode(test)
+        node = volumes.differenceNode(first, second, f"{test.GetName()} difference")
+        node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
+        return node
 
     def quality(self, reference, test):
         """New table node with PSNR, SSIM and the other figures of `test` against `reference`."""
-        from MedCompressSlicer.results import compareNodes, qualityTable
-
-        return qualityTable(compareNodes(reference, test))
+        return results.qualityTable(results.compareNodes(reference, test))
 
     def curve(self, volume, codec: str = codec_names()[0]):
         """New plot chart node: PSNR at several ratios, tried on slices spread over the volume."""
-        from MedCompressLib.preview import Preview
-        from MedCompressSlicer.results import curveChart
-        from MedCompressSlicer.volumes import asVolumeNode, volumeFromNode
-
-        node = asVolumeNode(volume)
-        return curveChart(node.GetName(), Preview(volumeFromNode(node), codec).curve())
+        node = volumes.asVolumeNode(volume)
+        return results.curveChart(node.GetName(), Preview(volumes.volumeFromNode(node), codec).curve())
 
     def preview(self, volume, codec: str = codec_names()[0], ratio=None, psnr=None):
         """Show the current slice as it would come back; returns its volume node. `removePreview` takes it away."""
-        from MedCompressSlicer.archives import makeTarget
-
-        self._preview.update(volume, codec, makeTarget(ratio, psnr))
+        self._preview.update(volume, codec, archives.makeTarget(ratio, psnr))
         return self._preview.node
 
     def previewText(self, volume, codec: str, target: Target) -> str:
@@ -332,83 +350,23 @@ class VolumeCompressionLogic(ScriptedLoadableModuleLogic):
     def removePreview(self) -> None:
         self._preview.remove()
 
-    def suggestPath(self, volume) -> Path:
-        """Where an archive of the volume would be expected: beside its file, else in the folder of the scene."""
-        storage = volume.GetStorageNode()
-        beside = Path(storage.GetFileName()).parent if storage and storage.GetFileName() else None
-        folder = beside if beside and beside.is_dir() else Path(slicer.mrmlScene.GetRootDirectory() or Path.home())
-        name = "".join(letter if letter.isalnum() or letter in " .-_()" else "_" for letter in volume.GetName())
-        return folder / f"{name or 'volume'}.mcz"
+    def firstVolume(self):
+        """The first volume of the scene that can be compressed, None where there is none."""
+        nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        return next((node for node in nodes if not node.GetHideFromEditors() and volumes.isUsable(node)), None)
+
+    def canBeLossy(self, volume, codec: str) -> bool:
+        return archives.canBeLossy(volume, codec)
+
+    def suggestedPath(self, volume) -> Path:
+        return archives.suggestedPath(volume)
+
+    def archivePath(self, text) -> Path:
+        return archives.archivePath(text)
 
     def ensurePackages(self) -> bool:
         """Ask for and install what the library needs and Slicer lacks; False when the user declined."""
-        from MedCompressSlicer.requirements import ensurePackages
-
         return ensurePackages()
-
-
-class VolumeCompressionFileReader:
-    """Opens .mcz files: drag and drop, Add Data, slicer.util.loadNodeFromFile."""
-
-    def __init__(self, parent):
-        self.parent = parent
-
-    def description(self) -> str:
-        return _("MedCompress archive")
-
-    def fileType(self) -> str:
-        return "MedCompressArchive"
-
-    def extensions(self) -> list[str]:
-        return [_("MedCompress archive") + " (*.mcz)"]
-
-    def canLoadFile(self, filePath: str) -> bool:
-        return filePath.lower().endswith(".mcz")
-
-    def load(self, properties) -> bool:
-        from MedCompressSlicer.archives import loadArchive
-        from MedCompressSlicer.views import showVolumes
-
-        try:
-            node = loadArchive(properties["fileName"], properties.get("name"))
-        except MedCompressError as error:
-            self.parent.userMessages().AddMessage(vtk.vtkCommand.ErrorEvent, str(error))
-            return False
-        if properties.get("show", True):
-            showVolumes(node)
-        self.parent.loadedNodes = [node.GetID()]
-        return True
-
-
-class VolumeCompressionFileWriter:
-    """Saves scalar volumes as .mcz, lossless, from the Save dialog."""
-
-    def __init__(self, parent):
-        self.parent = parent
-
-    def description(self) -> str:
-        return _("MedCompress archive")
-
-    def fileType(self) -> str:
-        return "MedCompressArchive"
-
-    def extensions(self, obj) -> list[str]:
-        return [_("MedCompress archive, lossless") + " (*.mcz)"]
-
-    def canWriteObject(self, obj) -> bool:
-        return obj.IsA("vtkMRMLScalarVolumeNode") and not obj.IsA("vtkMRMLVectorVolumeNode")
-
-    def write(self, properties) -> bool:
-        from MedCompressSlicer.archives import compressNode
-
-        node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
-        try:
-            compressNode(node, properties["fileName"], codec_names()[0], Lossless())
-        except MedCompressError as error:
-            self.parent.userMessages().AddMessage(vtk.vtkCommand.ErrorEvent, str(error))
-            return False
-        self.parent.writtenNodes = [node.GetID()]
-        return True
 
 
 class VolumeCompressionTest(ScriptedLoadableModuleTest):
@@ -421,10 +379,9 @@ class VolumeCompressionTest(ScriptedLoadableModuleTest):
     def testRoundTrip(self) -> None:
         from MedCompressLib.phantom import abdominal_ct
         from MedCompressLib.volume import Geometry, Volume
-        from MedCompressSlicer.volumes import nodeFromVolume
 
         samples, _labels = abdominal_ct((8, 64, 64))
-        node = nodeFromVolume(Volume(samples, Geometry(spacing=(2, 2, 5)), "CT"), "phantom")
+        node = volumes.nodeFromVolume(Volume(samples, Geometry(spacing=(2, 2, 5)), "CT"), "phantom")
         logic = VolumeCompressionLogic()
         path = Path(slicer.app.temporaryPath) / "selftest.mcz"
         figures = logic.compress(node, path)
@@ -434,10 +391,3 @@ class VolumeCompressionTest(ScriptedLoadableModuleTest):
         self.assertEqual(restored.GetSpacing(), node.GetSpacing())
         path.unlink()
         self.delayDisplay("Test passed")
-
-
-def forgetPackages() -> None:
-    """Drop the library and the shared package from the module cache; the next import reads them anew."""
-    for name in list(sys.modules):
-        if name.split(".")[0] in ("MedCompressLib", "MedCompressSlicer"):
-            del sys.modules[name]

@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+    except OSError as error:
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}: check the disk and its connection")
     finally:
         signal.signal(signal.SIGTERM, previous)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
 from . import __version__
 from .codecs import codec_names
+from .commands_compare import add_compare_options, run_compare
 from .jobs import Progress
 from .targets import Lossless, Psnr, Ratio, Target
 
@@ -39,10 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become in lossy coding")
     _threads(command)
+    command.add_argument("--scheduler", metavar="URL", help="Dask cluster that does the work, such as tcp://host:8786")
 
     command = _add(commands, "decompress", _decompress, "restore the volume in an archive", progress=True)
     command.add_argument("input", metavar="IN.mcz", type=Path)
-    command.add_argument("output", metavar="OUT", type=Path, help=".nrrd, .nii, .nii.gz, .mha or .mhd")
+    command.add_argument("output", metavar="OUT", type=Path, help=".nrrd, .ome.zarr, .nii, .nii.gz or .mha")
     command.add_argument(
         "--salvage", action="store_true", help="save the slices that are whole, zero where one is lost"
     )
@@ -60,6 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("test", metavar="TEST", type=Path, help="the same")
     command.add_argument("--mask", metavar="M", type=Path, help="label map; figures inside and outside are added")
     _peak(command)
+
+    text = "compare segmentations with a reference: overlap and distances of each segment"
+    add_compare_options(_add(commands, "compare", run_compare, text, progress=True))
 
     command = _add(commands, "curve", _curve, "PSNR at several ratios, on slices spread over the volume", progress=True)
     _volume_input(command)
@@ -85,7 +91,7 @@ def _add(commands: Any, name: str, run: Any, text: str, progress: bool = False) 
 
 
 def _volume_input(command: argparse.ArgumentParser) -> None:
-    command.add_argument("input", metavar="IN", type=Path, help="NRRD, NIfTI, MetaImage or DICOM file, or DICOM folder")
+    command.add_argument("input", metavar="IN", type=Path, help="volume file, DICOM or TIFF folder, OME-Zarr")
     command.add_argument("--series", metavar="UID", help="which series of a DICOM folder: UID or number")
     command.add_argument("--modality", metavar="M", help="DICOM's modality, such as CT, where the file does not say")
 
@@ -113,54 +119,56 @@ def _target(options: argparse.Namespace) -> Target:
     return Ratio(options.ratio) if options.ratio is not None else Psnr(options.psnr)
 
 
-def _read(path: Path, series: str | None = None, modality: str | None = None) -> Any:
-    from dataclasses import replace
-
+def _read(path: Path) -> Any:
     from .compression import decompress
-    from .volume import read_volume
+    from .sources import open_source
+    from .volume import Volume
 
-    volume = decompress(path) if path.suffix.lower() == ".mcz" else read_volume(path, series)
-    return replace(volume, modality=modality.upper()) if modality else volume
+    if path.suffix.lower() == ".mcz":
+        return decompress(path)
+    with closing(open_source(path)) as source:
+        return Volume(source.read(0, source.shape[0]), source.geometry, source.modality, source.name)
 
 
 def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
     from .compression import compress
 
-    target = _target(options)
-    progress(0.0, f"Reading {options.input}")
-    volume = _read(options.input, options.series, options.modality)
     report = compress(
-        volume,
+        options.input,
         options.output,
         options.codec,
-        target,
+        _target(options),
+        series=options.series,
+        modality=options.modality,
         peak=options.peak,
         nan=options.nan,
         threads=options.threads,
+        scheduler=options.scheduler,
         progress=progress,
     )
     return report.as_dict(), f"{options.output}: {_summary(report.as_dict())}"
 
 
 def _decompress(options: argparse.Namespace, progress: Progress) -> Printed:
-    from .compression import decompress
-    from .volume import write_volume
+    from .compression import restore
 
     lost: list[int] = []
     if options.salvage:
         from .archive import Archive
+        from .volume import write_volume
 
         with Archive(options.input) as archive:
             volume, lost = archive.salvage(threads=options.threads)
+            manifest = archive.manifest
+        progress(0.7, f"Writing {options.output.name}")
+        write_volume(volume, options.output)
     else:
-        volume = decompress(options.input, options.threads, progress.part(0, 0.7))
-    progress(0.7, f"Writing {options.output.name}")
-    write_volume(volume, options.output)
+        manifest = restore(options.input, options.output, threads=options.threads, progress=progress)
     progress(1.0, f"Wrote {options.output.name}")
-    result = {"output": str(options.output), "shape": list(volume.array.shape), "lost_slices": lost}
+    result = {"output": str(options.output), "shape": list(manifest.shape), "lost_slices": lost}
     if lost:
         print(f"medcompress: {len(lost)} slices were lost and are zero: {_ranges(lost)}", file=sys.stderr)
-    return result, f"{options.output}: {_size(volume.array.shape)} {volume.scalar_type}"
+    return result, f"{options.output}: {_size(manifest.shape)} {manifest.scalar_type}"
 
 
 def _info(options: argparse.Namespace, progress: Progress) -> Printed:
@@ -212,11 +220,14 @@ def _quality_text(report: Any) -> str:
 
 def _curve(options: argparse.Namespace, progress: Progress) -> Printed:
     from .preview import CURVE_RATIOS, Preview
+    from .sources import open_source
 
     progress(0.0, f"Reading {options.input}")
-    volume = _read(options.input, options.series, options.modality)
-    preview = Preview(volume, options.codec, options.peak, options.nan)
-    points = preview.curve(options.ratios or CURVE_RATIOS, threads=options.threads, progress=progress)
+    with closing(open_source(options.input, options.series)) as source:
+        if options.modality:
+            source.modality = options.modality.upper()
+        preview = Preview(source, options.codec, options.peak, options.nan)
+        points = preview.curve(options.ratios or CURVE_RATIOS, threads=options.threads, progress=progress)
     rows = [{"ratio": ratio, "psnr": psnr if psnr != float("inf") else None} for ratio, psnr in points]
     text = "\n".join(f"{ratio:8.2f}:1  {psnr:6.2f} dB" for ratio, psnr in points)
     return {"codec": options.codec, "points": rows}, text

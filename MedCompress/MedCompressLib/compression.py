@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .archive import Archive, Manifest, write_archive
 from .codecs.chunk_store import ChunkStore
-from .encoding import encode, make_plan
+from .encoding import Plan, encode, make_plan
 from .errors import MedCompressError
 from .jobs import Progress, silent
+from .restoring import decoded_slabs, restore
+from .sources import Source, as_source, open_source
 from .targets import Lossless, Target, target_as_dict
-from .volume import Volume, read_volume
+from .volume import Volume
+
+__all__ = ["DEFAULT_CODEC", "Report", "compress", "decompress", "info", "restore", "verify"]
 
 DEFAULT_CODEC = "jpeg2000"
 
@@ -66,39 +71,67 @@ class Report:
 
 
 def compress(
-    source: Volume | str | os.PathLike,
+    source: Volume | Source | str | os.PathLike,
     path: str | os.PathLike,
     codec: str = DEFAULT_CODEC,
     target: Target | None = None,
     *,
     series: str | None = None,
+    modality: str | None = None,
     peak: float | None = None,
     nan: float | None = None,
     threads: int | None = None,
+    scheduler: str | None = None,
     progress: Progress = silent,
 ) -> Report:
-    """Compress a volume, or the file or DICOM folder at a path, into the archive `path`.
+    """Compress a volume, a source, or what lies at a path (see `sources.open_source`), into the archive `path`.
 
-    target: Lossless() unless given. peak: of the PSNR, chosen from the modality unless given (4096 for CT, else the
-    data range). nan: what NaN and infinity become in lossy coding. The archive appears under its name only when it is
-    whole, decoded and compared; an archive that stood there before stays until then. Samples that no image codec can
-    hold exactly go losslessly through the general-purpose codec, which the report names.
+    target: Lossless() unless given. series: of a DICOM folder. modality: DICOM's, where the source does not say.
+    peak: of the PSNR, chosen from the modality unless given (4096 for CT, else the data range). nan: what NaN and
+    infinity become in lossy coding. scheduler: address of a Dask cluster that shall do the work, as "tcp://host:8786".
+
+    The archive appears under its name only when it is whole, decoded and compared; an archive that stood there before
+    stays until then. Samples that no image codec can hold exactly go losslessly through the general-purpose codec,
+    which the report names. Sources are read group by group and may be larger than memory.
 
     Raises MedCompressError with cause and remedy; Cancelled when `progress` was cancelled.
     """
     target = Lossless() if target is None else target
     path = _checked_output(Path(path))
-    volume = source
-    if not isinstance(source, Volume):
-        progress(0.0, f"Reading {source}")
-        volume = read_volume(source, series)
-    plan = make_plan(volume, codec, isinstance(target, Lossless), peak, nan)
-    with ChunkStore(len(plan.groups(0, len(volume.array))), path.parent) as chunks:
-        manifest = encode(plan, target, chunks, threads, progress.part(0.05, 0.95))
-        progress(0.95, f"Writing {path.name}")
-        size = write_archive(path, manifest, [chunks], verify=_check_written)
+    given = source
+    if isinstance(given, str | os.PathLike):
+        progress(0.0, f"Reading {given}")
+        source = open_source(given, series)
+    source = as_source(source)
+    if modality:
+        source = copy(source)
+        source.modality = modality.upper()
+    try:
+        progress(0.0, "Measuring the samples")
+        plan = make_plan(source, codec, isinstance(target, Lossless), peak, nan)
+        chunks = ChunkStore(len(plan.groups()), path.parent)
+        with chunks:
+            manifest = _encode(plan, target, chunks, threads, scheduler, progress.part(0.05, 0.95))
+            if source is not given:
+                source.close()
+            progress(0.95, f"Writing {path.name}")
+            size = write_archive(path, manifest, [chunks], verify=_check_written)
+    finally:
+        if source is not given:
+            source.close()
     progress(1.0, f"Wrote {path.name}")
     return Report(manifest, size)
+
+
+def _encode(
+    plan: Plan, target: Target, chunks: ChunkStore, threads: int | None, scheduler: str | None, progress: Progress
+) -> Manifest:
+    if scheduler is None:
+        return encode(plan, target, chunks, threads, progress)
+    from .cluster import on_cluster
+
+    with on_cluster(plan, scheduler) as (try_group, at_once):
+        return encode(plan, target, chunks, at_once, progress, try_group)
 
 
 def _checked_output(path: Path) -> Path:
@@ -132,5 +165,7 @@ def info(path: str | os.PathLike) -> Report:
 def verify(path: str | os.PathLike, threads: int | None = None, progress: Progress = silent) -> Report:
     """Check every byte and decode every slice; raises MedCompressError that names what is damaged."""
     with Archive(path) as archive:
-        archive.read(threads, progress)
+        archive.verify()
+        for _ in decoded_slabs(archive, lambda _: None, threads, progress):
+            pass
         return Report(archive.manifest, archive.size)

@@ -1,8 +1,9 @@
-"""How one volume goes through one codec: samples to codes, groups of slices, targets to settings, errors back."""
+"""How one source goes through one codec: samples to codes, groups of slices, targets to settings, errors back."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,66 +14,63 @@ from .archive import Layer, Manifest
 from .archive.writer import archive_size
 from .codecs import get_codec
 from .codecs.chunk_store import ChunkStore
-from .codecs.interface import Budget, Codec, Distortion, Exact, SampleFormat, Setting
+from .codecs.interface import Budget, Codec, Distortion, Exact, Setting
 from .codecs.rate import GroupEncoder, GroupError, Outcome, Unreachable
 from .errors import MedCompressError
-from .jobs import Progress, silent
-from .quality.error_sum import ErrorSum
-from .quality.peak import Peak, choose_peak
+from .group_trial import GroupTrial
+from .jobs import Progress, silent, thread_count
+from .quality.peak import Peak, peak_of_range
 from .sample_mapping import Mapping
-from .samples import choose_mapping, measure, table_mapping
+from .samples import Statistics, choose_mapping, measure, table_mapping
+from .sources.source import Source, slabs, slice_bytes
 from .targets import Psnr, Ratio, Target
-from .volume import Volume
 
 GENERAL_CODEC = "deflate"
 _GROUP_BYTES = 4 << 20
+_BYTES_IN_FLIGHT = 128 << 20
+TryGroup = Callable[[int, int, Setting], tuple[bytes, GroupError]]
 _SMALLEST, _LARGEST = 1e-140, 1e140
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A volume, the codec for it, the mapping of its samples to codes and the peak of its PSNR."""
+    """A source, the codec for it, the mapping of its samples to codes and the peak of its PSNR."""
 
-    volume: Volume
+    source: Source
     codec: Codec
     mapping: Mapping
     peak: Peak | None
     lossless: bool
 
     @property
-    def sample_format(self) -> SampleFormat:
-        return SampleFormat(self.mapping.coded_type, self.mapping.bits)
+    def trial(self) -> GroupTrial:
+        """What is done to the samples of each group."""
+        return GroupTrial(self.codec, self.mapping, self.lossless)
 
     @property
     def group_slices(self) -> int:
         """Slices in a chunk."""
-        array = self.volume.array
-        return self.codec.capabilities.slices or max(1, min(len(array), _GROUP_BYTES // array[0].nbytes))
+        wanted, slices = self.codec.capabilities.slices, self.source.shape[0]
+        room = (_BYTES_IN_FLIGHT if wanted else _GROUP_BYTES) // slice_bytes(self.source)
+        return max(1, min(wanted or slices, slices, room))
 
-    def groups(self, first: int, stop: int) -> list[tuple[int, int]]:
-        step = self.group_slices
-        return [(start, min(start + step, stop)) for start in range(first, stop, step)]
+    @property
+    def group_bytes(self) -> int:
+        """Bytes of the samples of a chunk."""
+        return self.group_slices * slice_bytes(self.source)
 
-    def fetch(self, start: int, stop: int) -> np.ndarray:
-        """Codes of slices start <= k < stop."""
-        return self.mapping.forward(self.volume.array[start:stop])
+    def groups(self) -> list[tuple[int, int]]:
+        """First slice and end of each chunk."""
+        step, slices = self.group_slices, self.source.shape[0]
+        return [(start, min(start + step, slices)) for start in range(0, slices, step)]
 
-    def inspect(self, start: int, decoded: np.ndarray) -> GroupError:
-        """Errors of decoded codes against the source; with a lossless plan any difference raises MedCompressError."""
-        source = self.volume.array[start : start + len(decoded)]
-        restored = self.mapping.inverse(decoded)
-        if self.lossless:
-            if restored.tobytes() != source.tobytes():
-                raise MedCompressError(
-                    f"{self.codec.version()} did not give slice {start} back exactly, nothing was written: "
-                    "choose another codec and report this volume to the developers"
-                )
-            return GroupError(source.size, 0.0, 0.0)
-        if self.mapping.nan is not None:
-            source = np.where(np.isfinite(source), source, np.asarray(self.mapping.nan, source.dtype))
-        errors = ErrorSum()
-        errors.add(source, restored)
-        return GroupError(errors.count, errors.squares, errors.max_error)
+    def try_group(self, start: int, stop: int, setting: Setting) -> tuple[bytes, GroupError]:
+        """The chunk of slices start <= k < stop, and the errors of its decoded samples against the source."""
+        return self.trial(self.source.read(start, stop), start, setting)
+
+    def threads(self, asked: int | None) -> int:
+        """Groups to work on at once: so many threads, unless the groups in flight would take too much memory."""
+        return max(1, min(thread_count(asked), _BYTES_IN_FLIGHT // self.group_bytes))
 
     def goal(self, target: Psnr) -> float:
         """Mean squared error in the source's units at which the target is met."""
@@ -81,34 +79,35 @@ class Plan:
     def setting(self, target: Target, codes: int) -> Setting:
         """What to ask of the codec for a group of so many samples, from its own rate control alone."""
         if isinstance(target, Ratio):
-            return Budget(max(1, int(codes * self.volume.array.itemsize / target.value)))
+            return Budget(max(1, int(codes * np.dtype(self.source.scalar_type).itemsize / target.value)))
         if isinstance(target, Psnr):
             return Distortion(self.goal(target) / self.mapping.scale**2)
         return Exact()
 
 
-def make_plan(volume: Volume, codec: str, lossless: bool, peak: float | None = None, nan: float | None = None) -> Plan:
-    """Choose mapping, codec and peak. Raises MedCompressError for NaN in lossy coding and for a codec that cannot."""
+def make_plan(source: Source, codec: str, lossless: bool, peak: float | None = None, nan: float | None = None) -> Plan:
+    """Choose mapping, codec and peak; reads the source once or twice, slab by slab.
+
+    Raises MedCompressError for NaN in lossy coding and for a codec that cannot.
+    """
     chosen = get_codec(codec)
     if not lossless and not chosen.capabilities.lossy:
         raise MedCompressError(f"{codec} is a lossless codec: leave the ratio or PSNR out, or choose jpeg2000")
-    statistics = measure(volume.array)
-    mapping = choose_mapping(volume.scalar_type, statistics, lossless, nan)
-    if mapping.kind == "raw" and chosen.capabilities.max_bits:
-        mapping = table_mapping(volume.array) or mapping
-    if mapping.kind == "raw" and chosen.capabilities.max_bits:
-        chosen = get_codec(GENERAL_CODEC)
-    if not lossless and statistics.minimum is not None:
-        _require_squares(float(statistics.maximum) - float(statistics.minimum))
     if peak is not None and not _SMALLEST <= peak <= _LARGEST:
         raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, as 4096 for CT")
+    statistics = sum(map(measure, slabs(source)), Statistics())
+    mapping = choose_mapping(source.scalar_type, statistics, lossless, nan)
+    if not lossless and statistics.minimum is not None:
+        _require_squares(float(statistics.maximum) - float(statistics.minimum))
+    if mapping.kind == "raw" and chosen.capabilities.max_bits:
+        mapping = table_mapping(slabs(source), source.scalar_type, math.prod(source.shape)) or mapping
+    if mapping.kind == "raw" and chosen.capabilities.max_bits:
+        chosen = get_codec(GENERAL_CODEC)
     if peak is not None:
         chosen_peak = Peak(float(peak), f"{peak:g}, as given")
-    elif lossless:
-        chosen_peak = None
     else:
-        chosen_peak = _peak(volume, mapping)
-    return Plan(volume, chosen, mapping, chosen_peak, lossless)
+        chosen_peak = None if lossless else _peak(source, statistics, mapping)
+    return Plan(source, chosen, mapping, chosen_peak, lossless)
 
 
 def _require_squares(span: float) -> None:
@@ -118,25 +117,31 @@ def _require_squares(span: float) -> None:
         )
 
 
-def _peak(volume: Volume, mapping: Mapping) -> Peak:
-    array = volume.array
+def _peak(source: Source, statistics: Statistics, mapping: Mapping) -> Peak:
     if mapping.nan is not None:
-        array = np.where(np.isfinite(array), array, np.asarray(mapping.nan, array.dtype))
-    return choose_peak(volume.modality, array)
+        statistics += Statistics(mapping.nan, mapping.nan)
+    return peak_of_range(source.modality, float(statistics.maximum) - float(statistics.minimum))
 
 
 def encode(
-    plan: Plan, target: Target, chunks: ChunkStore, threads: int | None, progress: Progress = silent
+    plan: Plan,
+    target: Target,
+    chunks: ChunkStore,
+    threads: int | None = None,
+    progress: Progress = silent,
+    try_group: TryGroup | None = None,
 ) -> Manifest:
-    """Encode the whole volume into `chunks`, return the manifest; raises MedCompressError with the reachable limit."""
+    """Encode the whole source into `chunks`, return the manifest; raises MedCompressError with the reachable limit.
+
+    threads: groups in flight, as many as `Plan.threads` finds unless given. try_group: what does `Plan.try_group`'s
+    work elsewhere.
+    """
     encoder = GroupEncoder(
-        plan.codec,
-        plan.sample_format,
-        plan.groups(0, len(plan.volume.array)),
-        plan.fetch,
-        plan.inspect,
+        plan.groups(),
+        plan.try_group if try_group is None else try_group,
         chunks,
-        threads,
+        plan.group_bytes,
+        threads or plan.threads(None),
         progress,
         scale=plan.mapping.scale,
     )
@@ -155,7 +160,7 @@ def encode(
 
 
 def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkStore) -> Manifest:
-    source = plan.volume.array.nbytes
+    source = plan.source.shape[0] * slice_bytes(plan.source)
     whole = source / target.value
     overhead = _overhead(plan, target, int(whole / len(chunks)), len(chunks))
     try:
@@ -191,7 +196,7 @@ def manifest(plan: Plan, target: Target, outcome: Outcome) -> Manifest:
 def _manifest(
     plan: Plan, target: Target, sizes: list[int], crc32: list[int], mse: float, max_error: float
 ) -> Manifest:
-    volume = plan.volume
+    source = plan.source
     quality: dict[str, Any] = {"mse": mse, "max_error": max_error, "psnr": None}
     if mse and plan.peak:
         quality["psnr"] = 10 * math.log10(plan.peak.value**2 / mse)
@@ -200,7 +205,7 @@ def _manifest(
         role="base",
         codec=plan.codec.name,
         codec_version=plan.codec.version(),
-        sample_format=plan.sample_format,
+        sample_format=plan.trial.sample_format,
         slices=plan.group_slices,
         exact=plan.lossless,
         quality=quality,
@@ -208,10 +213,10 @@ def _manifest(
         crc32=tuple(crc32),
     )
     return Manifest(
-        shape=volume.array.shape,
-        scalar_type=volume.scalar_type,
-        geometry=volume.geometry,
-        modality=volume.modality,
+        shape=source.shape,
+        scalar_type=source.scalar_type,
+        geometry=source.geometry,
+        modality=source.modality,
         mapping=plan.mapping,
         target=target,
         layers=(layer,),

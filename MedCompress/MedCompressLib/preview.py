@@ -13,6 +13,7 @@ from .compression import DEFAULT_CODEC
 from .encoding import Plan, make_plan
 from .jobs import Progress, silent, thread_count
 from .quality.peak import Peak
+from .sources import Source, as_source
 from .targets import Lossless, Ratio, Target
 from .volume import Volume
 
@@ -34,22 +35,22 @@ class Trial:
 
 
 class Preview:
-    """Tries targets on slices of one volume; what is asked of the whole volume (range, peak) is measured once.
+    """Tries targets on slices of one source; what is asked of the whole volume (range, peak) is measured once.
 
     Raises MedCompressError where `compress` would: NaN without `nan`, an unknown codec.
     """
 
     def __init__(
-        self, volume: Volume, codec: str = DEFAULT_CODEC, peak: float | None = None, nan: float | None = None
+        self, volume: Volume | Source, codec: str = DEFAULT_CODEC, peak: float | None = None, nan: float | None = None
     ):
         self._plan = {lossless: None for lossless in (False, True)}
-        self._arguments = (volume, codec, peak, nan)
+        self._arguments = (as_source(volume), codec, peak, nan)
 
     def _plan_for(self, target: Target) -> Plan:
         lossless = isinstance(target, Lossless)
         if self._plan[lossless] is None:
-            volume, codec, peak, nan = self._arguments
-            self._plan[lossless] = make_plan(volume, codec, lossless, peak, nan)
+            source, codec, peak, nan = self._arguments
+            self._plan[lossless] = make_plan(source, codec, lossless, peak, nan)
         return self._plan[lossless]
 
     def try_target(self, target: Target, slices: Sequence[int], threads: int | None = None) -> Trial:
@@ -57,11 +58,9 @@ class Preview:
         plan = self._plan_for(target)
 
         def one(k: int) -> tuple[np.ndarray, int, float, float]:
-            codes = plan.fetch(k, k + 1)
-            chunk = plan.codec.encode(codes, plan.sample_format, plan.setting(target, codes.size))
-            decoded = plan.codec.decode(chunk, codes.shape, plan.sample_format)
-            error = plan.inspect(k, decoded)
-            return plan.mapping.inverse(decoded), len(chunk), error.squares, error.max_error
+            samples = plan.source.read(k, k + 1)
+            chunk, restored, error = plan.trial.with_result(samples, k, plan.setting(target, samples.size))
+            return restored, len(chunk), error.squares, error.max_error
 
         with ThreadPoolExecutor(min(len(slices), thread_count(threads))) as pool:
             arrays, sizes, squares, errors = zip(*pool.map(one, slices), strict=True)
@@ -78,7 +77,7 @@ class Preview:
         progress: Progress = silent,
     ) -> list[tuple[float, float]]:
         """(ratio, PSNR in dB) at each ratio, on at most `most_slices` slices spread over the volume."""
-        count = len(self._arguments[0].array)
+        count = self._arguments[0].shape[0]
         slices = sorted({round(k) for k in np.linspace(0, count - 1, min(count, most_slices))})
         points = []
         for number, ratio in enumerate(ratios):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -18,14 +19,17 @@ from .errors import MedCompressError
 MOST_VALUES = 65536
 
 
-def distinct_values(array: np.ndarray, most: int = MOST_VALUES) -> np.ndarray | None:
-    """The distinct values of an array [k, ...], sorted; None as soon as there are more than `most`."""
-    found = np.empty(0, _key_type(array.dtype))
-    for part in array:
-        found = np.union1d(found, _keys(part))
+def distinct_values(
+    slabs: Iterable[np.ndarray], scalar_type: str | np.dtype, most: int = MOST_VALUES
+) -> np.ndarray | None:
+    """The distinct values of slabs of one type, sorted; None as soon as there are more than `most`."""
+    dtype = np.dtype(scalar_type)
+    found = np.empty(0, _key_type(dtype))
+    for slab in slabs:
+        found = np.union1d(found, _keys(slab))
         if len(found) > most:
             return None
-    return _values(found, array.dtype)
+    return _values(found, dtype)
 
 
 def encode_table(values: np.ndarray) -> str:

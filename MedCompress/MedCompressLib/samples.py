@@ -1,6 +1,7 @@
 """Which integers a codec gets for the samples of a volume, chosen from statistics that may be gathered slab by slab."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,16 +93,17 @@ def choose_mapping(scalar_type: str, statistics: Statistics, lossless: bool, nan
     return _raw(dtype) if lossless else _linear(dtype, statistics.minimum, statistics.maximum, filled)
 
 
-def table_mapping(array: np.ndarray) -> Mapping | None:
-    """A mapping to ranks for an array [k, ...] of few distinct values; None where their table would not pay.
+def table_mapping(slabs: Iterable[np.ndarray], scalar_type: str, size: int) -> Mapping | None:
+    """A mapping to ranks for `size` samples of few distinct values; None where their table would not pay.
 
-    For lossless coding of samples that 16-bit integers cannot hold (`choose_mapping` says "raw").
+    For lossless coding of samples that 16-bit integers cannot hold (`choose_mapping` says "raw"). The slabs, which
+    together hold all samples, are looked at one after another, and no further than to the first that has too many.
     """
-    values = distinct_values(array, min(MOST_VALUES, array.nbytes // (16 * array.itemsize)))
+    values = distinct_values(slabs, scalar_type, min(MOST_VALUES, size // 16))
     if values is None:
         return None
     bits = max(1, (len(values) - 1).bit_length())
-    return Mapping("table", array.dtype.name, bits, False, _unsigned(bits), table=encode_table(values))
+    return Mapping("table", scalar_type, bits, False, _unsigned(bits), table=encode_table(values))
 
 
 def _fill_value(dtype: np.dtype, count: int, nan: float | None) -> float:

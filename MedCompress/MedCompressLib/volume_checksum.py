@@ -20,7 +20,7 @@ def check_compressed_samples(path: Path, kind: str, array: np.ndarray) -> None:
 
     array: [k, j, i] as ITK returned it. Files that are not compressed, or hold the samples in several files, pass.
     """
-    fields = _nrrd_fields(path) if kind == "nrrd" else _meta_fields(path)
+    fields = nrrd_fields(path) if kind == "nrrd" else meta_fields(path)
     if kind == "nrrd":
         packed, name = (
             fields.get("encoding") in ("gzip", "gz"),
@@ -72,7 +72,8 @@ def _tail(path: Path, count: int) -> bytes:
         return file.read(count).rjust(count, b"\0")
 
 
-def _nrrd_fields(path: Path) -> dict[str, str]:
+def nrrd_fields(path: Path) -> dict[str, str]:
+    """The fields of an NRRD header, names in lower case."""
     fields = {}
     with open(path, "rb") as file:
         for line in iter(lambda: file.readline(_LONGEST_HEADER).decode("latin-1").strip(), ""):
@@ -82,7 +83,8 @@ def _nrrd_fields(path: Path) -> dict[str, str]:
     return fields
 
 
-def _meta_fields(path: Path) -> dict[str, str]:
+def meta_fields(path: Path) -> dict[str, str]:
+    """The fields of a MetaImage header in lower case, but for the name of the data file."""
     fields = {}
     with open(path, "rb") as file:
         for _ in range(1000):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import MedCompressError
-from .volume import Volume
+from .volume import Geometry, Volume
 from .volume_dicom_slices import Slice, read_slice, regular_grid
 from .volume_files import reason
 
@@ -35,12 +35,24 @@ def read_dicom_file(path: Path) -> Volume:
     return _volume([_slice(path)])
 
 
+def dicom_slices(folder: Path, series: str | None = None) -> tuple[list[Slice], Geometry, np.dtype]:
+    """The slices of `read_dicom_folder` in order, not yet read, their geometry and the type that holds all of them.
+
+    Raises MedCompressError as that does.
+    """
+    return _in_order(_selected(folder, series))
+
+
 def read_dicom_folder(folder: Path, series: str | None = None) -> Volume:
     """The volume whose slices lie in `folder` (not in its subfolders); files that are not DICOM images are ignored.
 
     series: see volume.read_volume. Raises MedCompressError when there are no images, several series and no choice,
     a damaged image, or slices that do not make one regular grid (positions within 1 % of the slice spacing or 0.01 mm).
     """
+    return _volume(_selected(folder, series))
+
+
+def _selected(folder: Path, series: str | None) -> list[Slice]:
     found = defaultdict(list)
     for path in sorted(folder.iterdir()):
         if path.is_file() and _is_slice(path):
@@ -51,7 +63,7 @@ def read_dicom_folder(folder: Path, series: str | None = None) -> Volume:
             f"{folder} holds no DICOM images (subfolders are not searched); choose the folder with the slices"
         )
     groups = sorted(found.values(), key=lambda items: (items[0].series_number, items[0].series))
-    return _volume(_choose(folder, groups, series))
+    return _choose(folder, groups, series)
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -113,35 +125,44 @@ def _choose(folder: Path, groups: list[list[Slice]], series: str | None) -> list
     return matches[0]
 
 
-def _volume(slices: list[Slice]) -> Volume:
-    first = slices[0]
+def _in_order(slices: list[Slice]) -> tuple[list[Slice], Geometry, np.dtype]:
     colored = [item for item in slices if item.components > 1]
     if colored:
         raise MedCompressError(f"{colored[0].path} is a color image, not a scalar one; choose another series or file")
-    name = first.description or first.path.stem
-    if len(slices) == 1:
-        pixels = _narrowed(_pixels(first))
-        return Volume(pixels, first.geometry, first.modality, name)
-    slices, geometry = regular_grid(slices)
     dtype = np.result_type(*{item.dtype for item in slices})
-    array = np.empty((len(slices), slices[0].size[1], slices[0].size[0]), dtype)
-    for k, item in enumerate(slices):
-        array[k] = _pixels(item)[0]
-    return Volume(_narrowed(array), geometry, first.modality, name)
+    if len(slices) == 1:
+        return slices, slices[0].geometry, dtype
+    return *regular_grid(slices), dtype
 
 
-def _narrowed(array: np.ndarray) -> np.ndarray:
-    """The 16-bit type of the stored samples, where GDCM widened them only because a rescaled range might need it."""
-    if array.dtype != np.int32:
-        return array
-    lowest, highest = int(array.min()), int(array.max())
+def _volume(slices: list[Slice]) -> Volume:
+    first = slices[0]
+    slices, geometry, dtype = _in_order(slices)
+    if len(slices) == 1:
+        array = read_pixels(first)
+    else:
+        array = np.empty((len(slices), slices[0].size[1], slices[0].size[0]), dtype)
+        for k, item in enumerate(slices):
+            array[k] = read_pixels(item)[0]
+    if array.dtype == np.int32:
+        array = array.astype(narrow_type(int(array.min()), int(array.max())), copy=False)
+    return Volume(array, geometry, first.modality, volume_name(first))
+
+
+def volume_name(first: Slice) -> str:
+    return first.description or first.path.stem
+
+
+def narrow_type(lowest: int, highest: int) -> np.dtype:
+    """The type of the stored samples, where GDCM widened them to 32 bit only because a rescaled range might need it."""
     for dtype in (np.int16, np.uint16):
         if np.iinfo(dtype).min <= lowest and highest <= np.iinfo(dtype).max:
-            return array.astype(dtype)
-    return array
+            return np.dtype(dtype)
+    return np.dtype(np.int32)
 
 
-def _pixels(item: Slice) -> np.ndarray:
+def read_pixels(item: Slice) -> np.ndarray:
+    """The samples [k, j, i] of one file, rescaled as it says. Raises MedCompressError for a damaged file."""
     import SimpleITK
 
     try:

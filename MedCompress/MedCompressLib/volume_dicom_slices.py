@@ -84,7 +84,7 @@ def read_slice(path: Path) -> Slice:
         description=" ".join(text("0008|103e").split()),
         modality=text("0008|0060") or None,
         size=size,
-        dtype=_numpy_type(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())),
+        dtype=numpy_type(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())),
         components=reader.GetNumberOfComponents(),
         spacing=spacing,
         position=np.array(position) if position and orientation else None,
@@ -192,7 +192,7 @@ def _names(names: list[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
-def _numpy_type(pixel_type: str) -> np.dtype:
+def numpy_type(pixel_type: str) -> np.dtype:
     """The numpy type of SimpleITK's "16-bit signed integer" and the like."""
     bits, kind = pixel_type.removeprefix("vector of ").split("-bit ")
     return np.dtype({"signed integer": "int", "unsigned integer": "uint", "float": "float"}[kind] + bits)

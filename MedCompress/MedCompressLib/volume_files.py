@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,14 +51,14 @@ def read(path: Path, series: str | None = None) -> Volume:
         ) from None
     except MemoryError:
         raise MedCompressError(f"{path} does not fit into memory; use a machine with more memory") from None
-    return Volume(array, geometry, None, _split(path)[0])
+    return Volume(array, geometry, None, split_extension(path)[0])
 
 
 def write(volume: Volume, path: Path, compressed: bool = True) -> None:
     """The work behind volume.write_volume."""
     import SimpleITK
 
-    stem, extension = _split(path)
+    stem, extension = split_extension(path)
     if extension not in _WRITABLE:
         raise MedCompressError(
             f"{path.name}: volumes are written as {', '.join(_WRITABLE)}; choose one of these extensions"
@@ -84,10 +85,10 @@ def write(volume: Volume, path: Path, compressed: bool = True) -> None:
             writer.SetUseCompression(compressed and extension != ".nii")
             writer.Execute(image)
             del image, writer
-            _sync(partial)
+            sync(partial)
             _check_written(volume, partial, path, _FLOAT32 if nifti else _EXACT)
             os.replace(partial, path)
-            _sync(path.parent)
+            sync(path.parent)
     except (RuntimeError, OSError) as error:
         raise MedCompressError(
             f"{path} was not written ({reason(error)}); check the free space and the permissions of {path.parent}"
@@ -101,7 +102,7 @@ def reason(error: Exception) -> str:
     return line.split("): ", 1)[-1].removeprefix("sitk::ERROR: ").removeprefix("Reason: ")
 
 
-def _require_scalar(path: Path, reader: object) -> None:
+def _require_scalar(path: Path, reader: Any) -> None:
     import SimpleITK
 
     size, components = tuple(reader.GetSize()), reader.GetNumberOfComponents()
@@ -119,7 +120,8 @@ def _require_scalar(path: Path, reader: object) -> None:
         raise MedCompressError(f"{path} holds {kind} voxels; save its magnitude or one part as a scalar volume")
 
 
-def _split(path: Path) -> tuple[str, str]:
+def split_extension(path: Path) -> tuple[str, str]:
+    """Name without extension, and extension in lower case; both parts of .nii.gz count."""
     name = path.name.lower()
     for extension in sorted(_READABLE, key=len, reverse=True):
         if name.endswith(extension):
@@ -130,7 +132,7 @@ def _split(path: Path) -> tuple[str, str]:
 def _kind(path: Path) -> str:
     from .volume_dicom import looks_like_dicom
 
-    extension = _split(path)[1]
+    extension = split_extension(path)[1]
     if extension in _READABLE:
         return _READABLE[extension]
     if looks_like_dicom(path):
@@ -145,24 +147,56 @@ def _read_itk(path: Path, kind: str) -> tuple[np.ndarray, Geometry]:
 
     from .volume_checksum import check_compressed_samples
 
+    reader = _itk_reader(path, kind)
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from None
+    if image.GetDimension() > 3:
+        image = image[(slice(None),) * 3 + (0,) * (image.GetDimension() - 3)]
+    geometry = _itk_geometry(image)
+    array = SimpleITK.GetArrayFromImage(image)
+    check_compressed_samples(path, kind, array)
+    return array, geometry
+
+
+def read_itk_header(path: Path, kind: str) -> tuple[tuple[int, ...], np.dtype, Geometry] | None:
+    """Shape (k, j, i), scalar type and geometry of a NRRD ("nrrd") or MetaImage ("meta"); None unless it has 3 axes."""
+    import SimpleITK
+
+    from .volume_dicom_slices import numpy_type
+
+    reader = _itk_reader(path, kind)
+    if reader.GetDimension() != 3:
+        return None
+    dtype = numpy_type(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()))
+    return tuple(reader.GetSize()[::-1]), dtype, _itk_geometry(reader)
+
+
+def _itk_reader(path: Path, kind: str) -> Any:
+    """A reader that has read the header and found a scalar volume in it."""
+    import SimpleITK
+
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if kind == "nrrd" else "MetaImageIO")
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
-        _require_scalar(path, reader)
-        image = reader.Execute()
     except RuntimeError as error:
-        raise MedCompressError(
-            f"{path} is damaged, cut off or not what its name says ({reason(error)}); copy or export it again"
-        ) from None
-    if image.GetDimension() > 3:
-        image = image[(slice(None),) * 3 + (0,) * (image.GetDimension() - 3)]
+        raise _unreadable(path, error) from None
+    _require_scalar(path, reader)
+    return reader
+
+
+def _itk_geometry(image: Any) -> Geometry:
     direction = image.GetDirection()
-    geometry = Geometry(image.GetSpacing(), image.GetOrigin(), (direction[0:3], direction[3:6], direction[6:9]))
-    array = SimpleITK.GetArrayFromImage(image)
-    check_compressed_samples(path, kind, array)
-    return array, geometry
+    return Geometry(image.GetSpacing(), image.GetOrigin(), (direction[0:3], direction[3:6], direction[6:9]))
+
+
+def _unreadable(path: Path, error: Exception) -> MedCompressError:
+    return MedCompressError(
+        f"{path} is damaged, cut off or not what its name says ({reason(error)}); copy or export it again"
+    )
 
 
 def _check_written(volume: Volume, partial: Path, path: Path, precision: float) -> None:
@@ -170,15 +204,7 @@ def _check_written(volume: Volume, partial: Path, path: Path, precision: float) 
         copy = read(partial)
     except MedCompressError as error:
         raise OSError(f"the written file is incomplete: {str(error).replace(str(partial), path.name)}") from None
-    wanted, found = volume.geometry, copy.geometry
-    for name, floor in (("spacing", 0.0), ("origin", max(wanted.spacing)), ("direction", 1.0)):
-        value = np.array(getattr(wanted, name))
-        allowed = precision * np.maximum(np.abs(value), floor)
-        if (np.abs(value - np.array(getattr(found, name))) > 4 * allowed).any():
-            raise MedCompressError(
-                f"{path.name} cannot hold the {name} {getattr(wanted, name)} (it would become {getattr(found, name)});"
-                " write .nrrd or .mha"
-            )
+    check_geometry(volume.geometry, copy.geometry, path, precision)
     same = copy.array.dtype == volume.array.dtype and copy.array.shape == volume.array.shape
     bits = f"u{volume.array.itemsize}"
     if not same or not all(
@@ -187,7 +213,20 @@ def _check_written(volume: Volume, partial: Path, path: Path, precision: float) 
         raise MedCompressError(f"{path.name} does not hold the {volume.scalar_type} samples exactly; write .nrrd")
 
 
-def _sync(path: Path) -> None:
+def check_geometry(wanted: Geometry, found: Geometry, path: Path, precision: float = _EXACT) -> None:
+    """Raise MedCompressError when `path` gives back other numbers than it got, beyond a few roundings."""
+    for name, floor in (("spacing", 0.0), ("origin", max(wanted.spacing)), ("direction", 1.0)):
+        value = np.array(getattr(wanted, name))
+        allowed = precision * np.maximum(np.abs(value), floor)
+        if (np.abs(value - np.array(getattr(found, name))) > 4 * allowed).any():
+            raise MedCompressError(
+                f"{path.name} cannot hold the {name} {getattr(wanted, name)} (it would become {getattr(found, name)});"
+                " write .nrrd or .mha"
+            )
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a name in a folder, is on the disk."""
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -52,6 +52,16 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Geometry]:
     return array, geometry
 
 
+def unscaled_place(path: Path) -> tuple[np.dtype, tuple[int, int, int], int, Geometry] | None:
+    """Type, shape (k, j, i), byte offset and geometry of the voxels in a .nii; None where the header scales them."""
+    with open(path, "rb") as file:
+        header = file.read(HEADER_BYTES)
+    dtype, shape, start, slope, intercept = _describe(path, header)
+    if slope != 0 and (slope, intercept) != (1, 0):
+        return None
+    return dtype, shape, start, _geometry(path, header, shape)
+
+
 def _describe(path: Path, header: bytes) -> tuple[np.dtype, tuple[int, int, int], int, float, float]:
     if len(header) < HEADER_BYTES or header[344:348] != b"n+1\0":
         raise MedCompressError(f"{path} is not a single-file NIfTI-1 image or is cut off; export it again, or as .nrrd")

@@ -1,110 +1,139 @@
-"""What a press of Compress does, step by step, each step in a child process."""
+"""What a press of Compress does: commands in child processes, and at the very end everything for the scene at once."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import slicer
+from MedCompressLib.compression import decompress
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.targets import Target
-from MedCompressLib.volume import write_volume
+from MedCompressLib.volume import read_volume, write_volume
 from slicer.i18n import tr as _
 
-from .archives import describe, loadArchive, targetArguments
+from .archives import canBeLossy, checkTarget, describe, targetArguments
 from .results import curveChart, qualityTable
 from .views import showVolumes
-from .volumes import asVolumeNode, differenceNode, volumeFromNode
+from .volumes import asVolumeNode, differenceNode, nodeFromVolume, volumeFromNode
 
 
 class CompressionSteps:
-    """Compress, restore, compare and plot one volume; without a path only the plot.
+    """Compress, verify, compare and plot one volume; without a path only the plot.
 
-    table, chart, restored, difference: the nodes made so far. summary: one line about the archive.
+    The volume is taken as it is at the start: edits, other settings and even its removal meanwhile change nothing.
+    table, chart, restored, difference: the nodes made, None until the end. summary: one line about the archive.
     """
 
     def __init__(self, volumeNode, path: Path | None, codec: str, target: Target):
         self._volumeNode = asVolumeNode(volumeNode)
+        checkTarget(self._volumeNode, target)
+        self._name = self._volumeNode.GetName() or ""
         self._path, self._codec, self._target = path, codec, target
+        self._folder: Path | None = None
+        self._archive = self._quality = self._points = None
+        self.table = self.chart = self.restored = self.difference = None
+        self.summary = self._note = ""
+
+    def start(self, jobs, done: Callable, failed: Callable) -> None:
+        """Begin; calls `done(self)` at the end, or `failed(message)` if a step fails or is cancelled."""
+        self._jobs, self._onDone, self._onFailed, self._started = jobs, done, failed, time.monotonic()
+        volume = volumeFromNode(self._volumeNode)
         self._folder = Path(tempfile.mkdtemp(prefix="medcompress-", dir=slicer.app.temporaryPath))
         self._source = self._folder / "source.nrrd"
-        self.table = self.chart = self.restored = self.difference = None
-        self.summary = ""
-        self.finished = False
-
-    def start(self, jobs, changed: Callable, failed: Callable) -> None:
-        """Begin; `changed(self)` is called after each step, `failed(message)` once if one fails or is cancelled."""
-        self._jobs, self._changed, self._onFailed = jobs, changed, failed
         try:
-            volume = volumeFromNode(self._volumeNode)
             write_volume(volume, self._source, compressed=False)
+            self._options = ["--codec", self._codec]
+            if volume.modality:
+                self._options += ["--modality", volume.modality]
+            if self._path is None:
+                self._startCurve(_("Plot:"))
+            else:
+                arguments = ["compress", str(self._source), str(self._path), *targetArguments(self._target)]
+                step = _("Step 1 of 3:")
+                jobs.run([*arguments, *self._options], self._onCompressed, self._fail, self._path, step)
         except BaseException:
-            self._cleanUp()
+            self.discard()
             raise
-        self._options = ["--codec", self._codec]
-        if volume.modality:
-            self._options += ["--modality", volume.modality]
-        if self._path is None:
-            self._startCurve()
-            return
-        arguments = ["compress", str(self._source), str(self._path), *targetArguments(self._target), *self._options]
-        jobs.run(arguments, self._onCompressed, self._fail, self._path)
 
-    def showResults(self) -> None:
-        """Show the restored volume over the original, and the plot where there is a plot view."""
-        if self.restored:
-            showVolumes(self._volumeNode, self.restored, 1.0)
-        layout = slicer.app.layoutManager()
-        if self.chart and layout is not None:
-            slicer.modules.plots.logic().ShowChartInLayout(self.chart)
+    def discard(self) -> None:
+        """Remove the temporary files; for an end that nobody is told of."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _onCompressed(self, archive: dict) -> None:
-        self._guard(self._restore, archive)
-
-    def _restore(self, archive: dict) -> None:
         self._archive = archive
-        name = self._volumeNode.GetName()
-        self.restored = loadArchive(self._path, _("{name} restored").format(name=name), self._volumeNode)
-        self.difference = differenceNode(self._volumeNode, self.restored, _("{name} difference").format(name=name))
-        self.summary = f"{self._path.name}: {describe(self._path)}"
-        self._changed(self)
-        self._jobs.run(["quality", str(self._source), str(self._path)], self._onCompared, self._fail)
+        arguments = ["quality", str(self._source), str(self._path)]
+        self._jobs.run(arguments, self._onCompared, self._onRefused, step=_("Step 2 of 3:"))
 
     def _onCompared(self, quality: dict) -> None:
-        self._guard(self._tabulate, quality)
+        self._quality = quality
+        if canBeLossy(self._volumeNode, self._codec):
+            self._startCurve(_("Step 3 of 3:"))
+        else:
+            self._finish()
 
-    def _tabulate(self, quality: dict) -> None:
-        self.table = qualityTable(quality, self._archive)
-        self._changed(self)
-        self._startCurve()
-
-    def _startCurve(self) -> None:
-        self._jobs.run(["curve", str(self._source), *self._options], self._onCurve, self._fail)
+    def _startCurve(self, step: str) -> None:
+        self._jobs.run(["curve", str(self._source), *self._options], self._onCurve, self._onRefused, step=step)
 
     def _onCurve(self, curve: dict) -> None:
-        self._guard(self._plot, curve)
+        self._points = [(point["ratio"], point["psnr"]) for point in curve["points"]]
+        self._finish()
 
-    def _plot(self, curve: dict) -> None:
-        points = [(point["ratio"], point["psnr"]) for point in curve["points"]]
-        self.chart = curveChart(self._volumeNode.GetName(), points)
-        self.finished = True
-        self._cleanUp()
-        self._changed(self)
+    def _onRefused(self, message: str) -> None:
+        """A volume with NaN has an archive, and neither quality figures nor a curve: the summary says why."""
+        if self._archive is None or self._jobs.wasCancelled:
+            self._fail(message)
+        else:
+            self._note = message
+            self._finish()
 
-    def _guard(self, step: Callable, result: dict) -> None:
-        """Run a step; whatever fails in it ends the work with a message and leaves no temporary files."""
+    def _finish(self) -> None:
         try:
-            step(result)
-        except Exception as error:
+            slicer.mrmlScene.SaveStateForUndo()
+            self._addNodes()
+        except BaseException as error:
+            self._removeNodes()
             self._fail(str(error))
             if not isinstance(error, MedCompressError):
                 raise
+            return
+        self.discard()
+        self._jobs.say(_("Done in {seconds:.1f} s").format(seconds=time.monotonic() - self._started))
+        self._onDone(self)
+
+    def _addNodes(self) -> None:
+        if self._path is not None:
+            reference, restored = read_volume(self._source), decompress(self._path)
+            original = self._volumeNode if self._volumeNode.GetScene() else None
+            self.restored = nodeFromVolume(restored, _("{name} restored").format(name=self._name), original)
+            self.restored.SetDescription(describe(self._path))
+            self.difference = differenceNode(reference, restored, _("{name} difference").format(name=self._name))
+            self.difference.SetAndObserveTransformNodeID(self.restored.GetTransformNodeID())
+            self.table = qualityTable(self._quality, self._archive)
+            self.summary = f"{self._path.name}: {self.restored.GetDescription()}"
+            if self._note:
+                self.summary += "\n" + _("Not all figures could be computed: {reason}").format(reason=self._note)
+            showVolumes(original or self.restored, self.restored if original else None, 1.0)
+        if self._points is not None:
+            self.chart = curveChart(self._name, self._points)
+            if slicer.app.layoutManager() is not None:
+                slicer.modules.plots.logic().ShowChartInLayout(self.chart)
+
+    def _removeNodes(self) -> None:
+        for node in (self.restored, self.difference, self.table, self.chart):
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
+        self.table = self.chart = self.restored = self.difference = None
 
     def _fail(self, message: str) -> None:
-        self._cleanUp()
+        self.discard()
+        if self._archive is not None:
+            message = _("{file} was written and is whole, its results are missing: {reason}").format(
+                file=self._path.name, reason=message
+            )
+        self._jobs.say(message)
         self._onFailed(message)
-
-    def _cleanUp(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)

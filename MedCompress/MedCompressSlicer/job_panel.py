@@ -30,8 +30,10 @@ class JobPanel:
         self._bar, self._label, self._cancelButton = bar, label, cancelButton
         self._makeJob = makeJob
         self._job: Job | None = None
-        self.wasCancelled = False
         self._output: Path | None = None
+        self._done = self._failed = None
+        self._step = ""
+        self.wasCancelled = False
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.connect("timeout()", self._onTimer)
@@ -42,59 +44,69 @@ class JobPanel:
     def running(self) -> bool:
         return self._job is not None
 
-    def run(self, arguments: list[str], done: Callable, failed: Callable, output: str | None = None) -> None:
+    def run(
+        self, arguments: list[str], done: Callable, failed: Callable, output: Path | None = None, step: str = ""
+    ) -> None:
         """Start a command; later calls done(result: dict), or failed(message: str) also when it was cancelled.
 
-        output: archive that the command writes; what a killed process left of it is removed.
+        output: archive that the command writes; what a killed process left of it is removed. step: which part of the
+        work it is, for people.
         """
         if self.running:
             raise RuntimeError("another command is running")
-        self._output = Path(output) if output else None
-        self._done, self._failed = done, failed
         self._job = self._makeJob(arguments, python=pythonExecutable())
+        self._output, self._done, self._failed, self._step = output, done, failed, step
+        self.wasCancelled = False
         self._show(running=True)
         self._timer.start()
         self._onTimer()
 
-    def stop(self) -> None:
-        """End the running command, without a word to anyone; for the end of the module."""
-        self._timer.stop()
+    def say(self, text: str) -> None:
+        """Show a line below the progress bar."""
+        self._label.setText(text)
+
+    def stop(self, reason: str = "") -> None:
+        """End the running command and call nobody back; for the end of the scene or the module."""
         if self._job is not None:
             self._job.cancel()
-            self._removePartialOutput(self._job)
-            self._job = None
-        self._show(running=False)
+            self._forget()
+            self.say(reason)
 
     def _onTimer(self) -> None:
         job = self._job
+        if job is None:
+            return
         state = job.poll()
         self._bar.setValue(round(100 * job.fraction))
-        self._label.setText(f"{job.message} - {_times(job)}")
+        self.say(" ".join(filter(None, [self._step, f"{job.message} - {_times(job)}"])))
         if state != "running":
             self._finish(job, state)
 
     def _onCancel(self, *_unused) -> None:
         if self._job is not None:
             self._job.cancel()
-            self._finish(self._job, "cancelled")
+            self._finish(self._job, self._job.state)
 
     def _finish(self, job: Job, state: str) -> None:
-        self._timer.stop()
-        self._job = None
-        self._show(running=False)
+        done, failed, writes = self._done, self._failed, self._output is not None
+        self._forget()
         if state == "done":
-            self._label.setText(_("Done in {seconds:.1f} s").format(seconds=job.elapsed))
-            self._done(job.result)
+            done(job.result)
             return
-        self._removePartialOutput(job)
         self.wasCancelled = state == "cancelled"
-        message = _("Cancelled, nothing was written") if self.wasCancelled else job.error
-        self._label.setText(message)
-        self._failed(message)
+        message = job.error.removeprefix("medcompress: ")
+        if self.wasCancelled:
+            message = _("Cancelled, nothing was written") if writes else _("Cancelled")
+        self.say(message)
+        failed(message)
 
-    def _removePartialOutput(self, job: Job) -> None:
-        if self._output is not None:
-            temporary_path(self._output, job.process_id).unlink(missing_ok=True)
+    def _forget(self) -> None:
+        self._timer.stop()
+        job, output = self._job, self._output
+        self._job = self._output = self._done = self._failed = None
+        if output is not None:
+            temporary_path(output, job.process_id).unlink(missing_ok=True)
+        self._show(running=False)
 
     def _show(self, running: bool) -> None:
         self._bar.setVisible(running)

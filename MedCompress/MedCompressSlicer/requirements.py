@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import slicer
+from slicer.i18n import tr as _
 
 PACKAGES = {"glymur": "glymur>=0.13", "imagecodecs": "imagecodecs>=2024.6.1", "scipy": "scipy>=1.11"}
 
@@ -40,8 +41,8 @@ def ensurePackages(find=find_spec) -> bool:
         except RuntimeError:
             return False
         return True
-    text = f"MedCompress needs these Python packages: {', '.join(missing)}.\n\nInstall them now?"
-    if not slicer.util.confirmOkCancelDisplay(text, "MedCompress"):
+    text = _("MedCompress needs these Python packages: {names}.\n\nInstall them now?")
+    if not slicer.util.confirmOkCancelDisplay(text.format(names=", ".join(missing)), "MedCompress"):
         return False
     for package in missing:
         slicer.util.pip_install(package)

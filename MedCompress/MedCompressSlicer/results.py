@@ -19,39 +19,45 @@ def compareNodes(reference, test) -> dict:
     return compare(first.array, second.array, modality=first.modality).as_dict()
 
 
-def qualityTable(quality: dict, archive: dict | None = None, node=None):
+def qualityTable(quality: dict | None, archive: dict | None = None, node=None):
     """Table node of figure and value, with units; archive: the report of `medcompress compress` or `info`."""
     rows: list[tuple[str, str]] = []
+    unit = " HU" if archive and archive["modality"] == "CT" else ""
     if archive:
         rows += [
             (_("Codec"), archive["codec"]),
             (_("Ratio"), f"{archive['ratio']:.3f}:1"),
             (_("Bits per voxel"), f"{archive['bits_per_voxel']:.3f}"),
-            (_("File size"), _("{size:.2f} MB").format(size=archive["file_size"] / 1e6)),
+            (_("File size"), _fileSize(archive["file_size"])),
             (_("Lossless"), _("yes") if archive["lossless"] else _("no")),
         ]
-    rows += [
-        (_("PSNR"), _decibels(quality["psnr"])),
-        (_("Peak of the PSNR"), quality["peak_reason"]),
-        (_("SSIM"), f"{quality['ssim']:.5f}"),
-        (_("MS-SSIM"), f"{quality['ms_ssim']:.5f}"),
-        (_("Largest error"), f"{quality['max_error']:g}"),
-        (_("Mean squared error"), f"{quality['mse']:.4g}"),
-        (_("Entropy before"), _("{bits:.3f} bits per voxel").format(bits=quality["entropy_reference"])),
-        (_("Entropy after"), _("{bits:.3f} bits per voxel").format(bits=quality["entropy_test"])),
-    ]
+    if quality:
+        rows += [
+            (_("PSNR"), _decibels(quality["psnr"])),
+            (_("Peak"), quality["peak_reason"]),
+            (_("SSIM"), f"{quality['ssim']:.5f}"),
+            (_("MS-SSIM"), f"{quality['ms_ssim']:.5f}"),
+            (_("Largest error"), f"{quality['max_error']:g}{unit}"),
+            (_("RMS error"), f"{math.sqrt(quality['mse']):.4g}{unit}"),
+            (_("Entropy before"), _("{bits:.3f} bits per voxel").format(bits=quality["entropy_reference"])),
+            (_("Entropy after"), _("{bits:.3f} bits per voxel").format(bits=quality["entropy_test"])),
+        ]
     columns = {_("Figure"): [name for name, _value in rows], _("Value"): [value for _name, value in rows]}
     return makeTable(_("Quality figures"), columns, node)
+
+
+def _fileSize(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def _decibels(psnr: float | None) -> str:
     return _("infinite (no difference)") if psnr is None else f"{psnr:.2f} dB"
 
 
-def curveChart(volumeName: str, points: Sequence[tuple[float, float | None]], node=None):
+def curveChart(volumeName: str, points: Sequence[tuple[float, float | None]]):
     """Plot chart node of PSNR (dB) over ratio; points where nothing was lost have no finite PSNR and are left out."""
     finite = [(ratio, psnr) for ratio, psnr in points if psnr is not None and math.isfinite(psnr)]
     title = _("{name}: quality against ratio").format(name=volumeName)
     columns = {_("Ratio"): [ratio for ratio, _psnr in finite], _("PSNR"): [psnr for _ratio, psnr in finite]}
-    table = makeTable(title, columns)
+    table = makeTable(_("{title} (values)").format(title=title), columns)
     return makeLinePlot(title, table, _("Ratio"), [_("PSNR")], _("Compression ratio"), _("PSNR (dB)"))

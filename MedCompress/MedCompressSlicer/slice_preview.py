@@ -10,8 +10,11 @@ from MedCompressLib.preview import Preview, Trial
 from MedCompressLib.targets import Target
 from MedCompressLib.volume import Geometry, Volume
 
+from .archives import checkTarget
 from .views import compositeNodes, currentSlice
-from .volumes import asVolumeNode, copyDisplay, fillNode, volumeFromNode
+from .volumes import asVolumeNode, copyDisplay, fillNode, isLabelMap, volumeFromNode
+
+_COVERED = "MedCompress.CoveredForeground"
 
 
 def sliceGeometry(geometry: Geometry, k: int) -> Geometry:
@@ -21,22 +24,25 @@ def sliceGeometry(geometry: Geometry, k: int) -> Geometry:
 
 
 class SlicePreview:
-    """Owns one volume node that shows a trial of one slice; it is never saved with the scene."""
+    """Owns one volume node that shows a trial of one slice; it is never saved with the scene.
+
+    What the views showed before is kept in the nodes of the views, so that a scene saved during a preview gets it back.
+    """
 
     def __init__(self):
         self._preview: Preview | None = None
         self._key = None
         self._node = None
-        self._covered: dict[str, tuple[str | None, float]] = {}
 
     @property
     def node(self):
         """The volume node with the trial, None while nothing is shown."""
-        return self._node
+        return self._node if self._node is not None and self._node.GetScene() is not None else None
 
     def update(self, volumeNode, codec: str, target: Target, k: int | None = None) -> tuple[Trial, int]:
         """Try the target on slice k (the one in the slice view unless given); returns the trial and k."""
         volumeNode = asVolumeNode(volumeNode)
+        checkTarget(volumeNode, target)
         volume = self._measured(volumeNode, codec)
         k = currentSlice(volumeNode) if k is None else k
         trial = self._preview.try_target(target, [k])
@@ -46,13 +52,9 @@ class SlicePreview:
     def remove(self) -> None:
         """Take the trial out of the views and the scene; the views show what they showed before."""
         for composite in compositeNodes():
-            if composite.GetID() in self._covered:
-                volumeID, opacity = self._covered[composite.GetID()]
-                composite.SetForegroundVolumeID(volumeID)
-                composite.SetForegroundOpacity(opacity)
-        self._covered = {}
-        if self._node is not None and self._node.GetScene() is not None:
-            self._node.GetScene().RemoveNode(self._node)
+            _uncover(composite, self.node)
+        if self.node is not None:
+            slicer.mrmlScene.RemoveNode(self._node)
         self._node = self._preview = self._key = None
 
     def _measured(self, volumeNode, codec: str) -> Volume:
@@ -63,12 +65,17 @@ class SlicePreview:
         return volume
 
     def _show(self, volumeNode, volume: Volume) -> None:
-        if self._node is None or self._node.GetScene() is None:
-            name = slicer.mrmlScene.GenerateUniqueName(f"{volumeNode.GetName()} preview")
-            self._node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        if self.node is not None and isLabelMap(self._node) is not isLabelMap(volumeNode):
+            slicer.mrmlScene.RemoveNode(self._node)
+        if self.node is None:
+            kind = "vtkMRMLLabelMapVolumeNode" if isLabelMap(volumeNode) else "vtkMRMLScalarVolumeNode"
+            self._node = slicer.mrmlScene.CreateNodeByClass(kind)
+            self._node.UnRegister(None)
+            self._node.SetName(f"{volumeNode.GetName()} preview")
             self._node.SetSaveWithScene(False)
             self._node.SetHideFromEditors(True)
             fillNode(self._node, volume)
+            slicer.mrmlScene.AddNode(self._node)
             self._node.CreateDefaultDisplayNodes()
             self._node.GetDisplayNode().SetSaveWithScene(False)
         else:
@@ -76,7 +83,27 @@ class SlicePreview:
         self._node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
         copyDisplay(volumeNode, self._node)
         for composite in compositeNodes():
-            if composite.GetForegroundVolumeID() != self._node.GetID():
-                self._covered[composite.GetID()] = (composite.GetForegroundVolumeID(), composite.GetForegroundOpacity())
-                composite.SetForegroundVolumeID(self._node.GetID())
-                composite.SetForegroundOpacity(1.0)
+            _cover(composite, self._node)
+
+
+def _cover(composite, node) -> None:
+    """Show the node as the foreground of a view, and keep what was there."""
+    if composite.GetForegroundVolumeID() == node.GetID():
+        return
+    composite.SetNodeReferenceID(_COVERED, composite.GetForegroundVolumeID())
+    composite.SetAttribute(_COVERED, repr(composite.GetForegroundOpacity()))
+    composite.SetForegroundVolumeID(node.GetID())
+    composite.SetForegroundOpacity(1.0)
+
+
+def _uncover(composite, node) -> None:
+    """Give a view its foreground back, unless the user has chosen another meanwhile."""
+    opacity = composite.GetAttribute(_COVERED)
+    if opacity is None:
+        return
+    shown = composite.GetForegroundVolumeID()
+    if shown is None or slicer.mrmlScene.GetNodeByID(shown) is None or (node and shown == node.GetID()):
+        composite.SetForegroundVolumeID(composite.GetNodeReferenceID(_COVERED))
+        composite.SetForegroundOpacity(float(opacity))
+    composite.RemoveNodeReferenceIDs(_COVERED)
+    composite.RemoveAttribute(_COVERED)

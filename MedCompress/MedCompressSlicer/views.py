@@ -5,6 +5,8 @@ from __future__ import annotations
 import slicer
 import vtk
 
+from .volumes import isLabelMap
+
 
 def compositeNodes() -> list:
     """The nodes that say which volumes the slice views show."""
@@ -12,11 +14,22 @@ def compositeNodes() -> list:
 
 
 def showVolumes(background, foreground=None, opacity: float = 0.5) -> None:
-    """Show a volume in all slice views, with another over it if one is given."""
+    """Show a volume in all slice views, with another over it if one is given; label maps go to the label layer.
+
+    The views are centered on the background where it was not shown before.
+    """
+    new = False
     for composite in compositeNodes():
-        composite.SetBackgroundVolumeID(background.GetID() if background else None)
+        if isLabelMap(background):
+            new = new or composite.GetLabelVolumeID() != background.GetID()
+            composite.SetLabelVolumeID((foreground or background).GetID())
+            continue
+        new = new or composite.GetBackgroundVolumeID() != background.GetID()
+        composite.SetBackgroundVolumeID(background.GetID())
         composite.SetForegroundVolumeID(foreground.GetID() if foreground else None)
         composite.SetForegroundOpacity(opacity if foreground else 0.0)
+    if new:
+        slicer.app.applicationLogic().FitSliceToAll()
 
 
 def currentSlice(volumeNode) -> int:

@@ -7,23 +7,44 @@ import slicer
 import vtk
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.volume import Geometry, Volume
+from vtk.util.numpy_support import get_numpy_array_type, get_vtk_array_type, vtk_to_numpy
 
 MODALITY_ATTRIBUTE = "DICOM.Modality"
+LABEL_MAP_MODALITY = "SEG"
+"""DICOM's modality of segmentations; what a label map volume is in an archive."""
 _FLIP = np.array([-1.0, -1.0, 1.0])
 
 
 def asVolumeNode(node):
     """The node itself, or the volume node with this ID or name; raises MedCompressError where there is none."""
     if isinstance(node, str):
-        found = slicer.mrmlScene.GetNodeByID(node) or slicer.mrmlScene.GetFirstNodeByName(node)
-        if found is None:
-            raise MedCompressError(f"there is no volume '{node}' in the scene: load it or choose another")
-        node = found
-    if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLVectorVolumeNode"):
-        raise MedCompressError("this is no scalar volume: choose one, or one component of a color or vector volume")
-    if node.GetImageData() is None or 0 in node.GetImageData().GetDimensions():
+        scene, name = slicer.mrmlScene, node
+        node = scene.GetNodeByID(name) or scene.GetFirstNode(name, "vtkMRMLScalarVolumeNode")
+        if node is None:
+            raise MedCompressError(f"there is no volume '{name}' in the scene: load it or choose another")
+    if node is None or not node.IsA("vtkMRMLScalarVolumeNode"):
+        raise MedCompressError("this is no scalar volume: choose one")
+    image = node.GetImageData()
+    if image is None or 0 in image.GetDimensions() or image.GetPointData().GetScalars() is None:
         raise MedCompressError(f"the volume '{node.GetName()}' is empty: load its image data first")
+    if image.GetNumberOfScalarComponents() != 1 or image.GetScalarType() == vtk.VTK_BIT:
+        raise MedCompressError(
+            f"'{node.GetName()}' has more than one number a voxel, or single bits: choose a scalar volume,"
+            " or extract the components of this one (module Vector to Scalar Volume)"
+        )
     return node
+
+
+def isUsable(node) -> bool:
+    """Whether the node is a scalar volume with samples."""
+    try:
+        return asVolumeNode(node) is not None
+    except MedCompressError:
+        return False
+
+
+def isLabelMap(node) -> bool:
+    return bool(node is not None and node.IsA("vtkMRMLLabelMapVolumeNode"))
 
 
 def geometryFromNode(node) -> Geometry:
@@ -46,6 +67,8 @@ def volumeFromNode(node) -> Volume:
 
 def modalityOf(node) -> str | None:
     """DICOM modality of a volume node, from the node or from its series in the subject hierarchy; None if unknown."""
+    if isLabelMap(node):
+        return LABEL_MAP_MODALITY
     if node.GetAttribute(MODALITY_ATTRIBUTE):
         return node.GetAttribute(MODALITY_ATTRIBUTE)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
@@ -54,37 +77,56 @@ def modalityOf(node) -> str | None:
 
 
 def nodeFromVolume(volume: Volume, name: str, like=None):
-    """New scalar volume node with the samples and geometry of `volume`.
+    """New volume node with the samples and geometry of `volume`; a label map volume node where its modality is SEG.
 
     like: a volume node whose parent transform, window, level and color the new node takes over.
     """
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
+    kind = "vtkMRMLLabelMapVolumeNode" if volume.modality == LABEL_MAP_MODALITY else "vtkMRMLScalarVolumeNode"
+    node = slicer.mrmlScene.AddNewNodeByClass(kind, slicer.mrmlScene.GenerateUniqueName(name))
     try:
-        fillNode(node, volume)
+        fillNode(node, volume, like.GetImageData().GetScalarType() if like is not None else None)
+        if volume.modality:
+            node.SetAttribute(MODALITY_ATTRIBUTE, volume.modality)
+        node.CreateDefaultDisplayNodes()
+        if like is not None:
+            node.SetAndObserveTransformNodeID(like.GetTransformNodeID())
+            copyDisplay(like, node)
     except BaseException:
         slicer.mrmlScene.RemoveNode(node)
         raise
-    if volume.modality:
-        node.SetAttribute(MODALITY_ATTRIBUTE, volume.modality)
-    node.CreateDefaultDisplayNodes()
-    if like is not None:
-        node.SetAndObserveTransformNodeID(like.GetTransformNodeID())
-        copyDisplay(like, node)
     return node
 
 
-def fillNode(node, volume: Volume) -> None:
-    """Replace samples and geometry of a volume node; raises MedCompressError where MRML cannot hold the geometry."""
-    slicer.util.updateVolumeFromArray(node, volume.array)
+def fillNode(node, volume: Volume, scalarType: int | None = None) -> None:
+    """Replace samples and geometry of a volume node; raises MedCompressError where MRML cannot hold the geometry.
+
+    scalarType: VTK's type to use if it holds the samples as they are (char, signed char and long have twins).
+    """
+    image = vtk.vtkImageData()
+    image.SetDimensions(volume.array.shape[::-1])
+    image.AllocateScalars(_scalarType(volume.array.dtype, scalarType), 1)
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    voxels.reshape(volume.array.shape)[:] = volume.array
     geometry = volume.geometry
     matrix = vtk.vtkMatrix4x4()
     for row in range(3):
         for column in range(3):
             matrix.SetElement(row, column, _FLIP[row] * geometry.direction[row][column])
-    node.SetIJKToRASDirectionMatrix(matrix)
-    node.SetSpacing(geometry.spacing)
-    node.SetOrigin(tuple(_FLIP * geometry.origin))
-    geometryFromNode(node).assert_close(geometry, 1e-9)
+    with slicer.util.NodeModify(node):
+        node.SetIJKToRASDirectionMatrix(matrix)
+        node.SetSpacing(geometry.spacing)
+        node.SetOrigin(tuple(_FLIP * geometry.origin))
+        node.SetAndObserveImageData(image)
+    geometryFromNode(node).assert_close(geometry, 1e-12 * max(1.0, *map(abs, geometry.origin)))
+
+
+def _scalarType(dtype: np.dtype, wanted: int | None = None) -> int:
+    """VTK's scalar type for a numpy type. `long` where it has 64 bits: Slicer does not render `long long`."""
+    if wanted is not None and np.dtype(get_numpy_array_type(wanted)) == dtype:
+        return wanted
+    if dtype.kind in "iu" and dtype.itemsize == 8 and vtk.vtkLongArray().GetDataTypeSize() == 8:
+        return vtk.VTK_LONG if dtype.kind == "i" else vtk.VTK_UNSIGNED_LONG
+    return get_vtk_array_type(dtype)
 
 
 def copyDisplay(source, target) -> None:
@@ -92,31 +134,32 @@ def copyDisplay(source, target) -> None:
     old, new = source.GetDisplayNode(), target.GetDisplayNode()
     if old is None or new is None:
         return
-    new.SetAutoWindowLevel(False)
-    new.SetWindowLevel(old.GetWindow(), old.GetLevel())
+    if old.IsA("vtkMRMLScalarVolumeDisplayNode") and new.IsA("vtkMRMLScalarVolumeDisplayNode"):
+        new.SetAutoWindowLevel(False)
+        new.SetWindowLevel(old.GetWindow(), old.GetLevel())
     if old.GetColorNodeID():
         new.SetAndObserveColorNodeID(old.GetColorNodeID())
 
 
-def differenceNode(reference, test, name: str):
+def differenceNode(reference: Volume, test: Volume, name: str):
     """New volume node: test minus reference, signed, in the reference's units.
 
     Raises MedCompressError unless both have the same shape and geometry.
     """
-    first, second = volumeFromNode(reference), volumeFromNode(test)
-    first.geometry.assert_close(second.geometry)
-    if first.array.shape != second.array.shape:
+    reference.geometry.assert_close(test.geometry)
+    if reference.array.shape != test.array.shape:
         raise MedCompressError(
-            f"'{reference.GetName()}' has shape {first.array.shape}, '{test.GetName()}' {second.array.shape}: "
+            f"the shapes differ: {reference.array.shape} and {test.array.shape}; "
             "compare a volume with its own restored copy"
         )
-    wide = np.float32 if first.array.dtype.itemsize < 4 or first.array.dtype == np.float32 else np.float64
-    difference = np.subtract(second.array, first.array, dtype=wide)
-    if first.array.dtype.kind in "iu" and first.array.dtype.itemsize <= 2:
+    dtype = reference.array.dtype
+    wide = np.float32 if dtype.itemsize < 4 or dtype == np.float32 else np.float64
+    with np.errstate(invalid="ignore"):
+        difference = np.subtract(test.array, reference.array, dtype=wide)
+    if dtype.kind in "iu" and dtype.itemsize <= 2:
         difference = difference.astype(np.int32 if np.abs(difference).max() > 32767 else np.int16)
-    node = nodeFromVolume(Volume(difference, first.geometry), name)
-    node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
-    widest = float(np.nanmax(np.abs(difference), initial=0)) or 1.0
+    node = nodeFromVolume(Volume(difference, reference.geometry), name)
+    widest = float(np.nanmax(np.abs(difference), initial=0, where=np.isfinite(difference))) or 1.0
     node.GetDisplayNode().SetAutoWindowLevel(False)
     node.GetDisplayNode().SetWindowLevel(2 * widest, 0)
     return node

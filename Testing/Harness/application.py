@@ -34,6 +34,10 @@ class ScriptedIO:
     def __init__(self, pluginClass):
         self.loadedNodes, self.writtenNodes, self.plugin = [], [], pluginClass(self)
         self.isReader = hasattr(pluginClass, "load")
+        self._messages = slicer.vtkMRMLMessageCollection()
+
+    def userMessages(self):
+        return self._messages
 
     def call(self, method: str, kind: type, *arguments):
         result = getattr(self.plugin, method)(*arguments)
@@ -46,6 +50,11 @@ class ScriptedIO:
         texts = self.call("extensions", list, *node)
         patterns = [p for text in texts for p in (re.findall(r"\((.*)\)", text) or [text])[0].split()]
         return [p for p in patterns if str(path).lower().endswith(p.lower().lstrip("*"))]
+
+    def writerConfidence(self, node) -> float:
+        if hasattr(self.plugin, "canWriteObjectConfidence"):
+            return self.call("canWriteObjectConfidence", float, node)
+        return 0.5 if self.call("canWriteObject", bool, node) else 0.0
 
     def confidence(self, path: str) -> float:
         if hasattr(self.plugin, "canLoadFileConfidence"):
@@ -78,7 +87,10 @@ class IOManager:
         readers = [io for io in self.plugins if io.isReader and io.plugin.fileType() == fileType]
         for io in [io for io in readers if io.confidence(path)][:1]:
             io.loadedNodes = []
+            io.userMessages().ClearMessages()
             success = io.call("load", bool, dict(properties))
+            if userMessages:
+                userMessages.AddMessages(io.userMessages())
             nodes = [scene.GetNodeByID(nodeID) for nodeID in io.loadedNodes]
             if None in nodes:
                 raise AssertionError(f"the reader named nodes that are not in the scene: {io.loadedNodes}")
@@ -102,11 +114,12 @@ class IOManager:
             loadedNodes.AddItem(node)
         return bool(success)
 
-    def _writers(self, node):
-        return [io for io in self.plugins if not io.isReader and io.call("canWriteObject", bool, node)]
+    def _writers(self, node, least=1e-9):
+        return [io for io in self.plugins if not io.isReader and io.writerConfidence(node) >= least]
 
     def fileWriterFileType(self, node, format="") -> str:
-        return "NodeFile"
+        """Slicer's own writers have the confidence 0.5; whether one as confident wins is left to chance there."""
+        return next((io.plugin.fileType() for io in self._writers(node, 0.5)), "NodeFile")
 
     def fileWriterExtensions(self, node) -> list[str]:
         return [text for io in self._writers(node) for text in io.call("extensions", list, node)]
@@ -117,8 +130,16 @@ class IOManager:
             scene.SetRootDirectory(str(Path(path).parent))
             return bool(scene.WriteToMRB(path) if path.endswith(".mrb") else scene.Commit(path))
         node = scene.GetNodeByID(properties["nodeID"])
-        for io in [io for io in self._writers(node) if io.supportedNameFilters(path, node)][:1]:
-            return io.call("write", bool, dict(properties))
+        writers = [io for io in self._writers(node) if io.plugin.fileType() == fileType]
+        for io in [io for io in writers if io.supportedNameFilters(path, node)][:1]:
+            io.writtenNodes = []
+            io.userMessages().ClearMessages()
+            success = io.call("write", bool, dict(properties))
+            if userMessages:
+                userMessages.AddMessages(io.userMessages())
+            return success and bool(io.writtenNodes)
+        if writers:
+            return False
         node.AddDefaultStorageNode()
         node.GetStorageNode().SetFileName(path)
         return bool(node.GetStorageNode().WriteData(node))
@@ -142,6 +163,7 @@ class Application(QtCore.QObject):
     def __init__(self, applicationLogic, scene, home: str):
         super().__init__()
         logics = {"colors": applicationLogic.GetColorLogic()}
+        applicationLogic.SetModuleLogic("Colors", logics["colors"])
         for name, className in LOGICS.items():
             logics[name] = getattr(slicer, className)()
             logics[name].SetMRMLApplicationLogic(applicationLogic)

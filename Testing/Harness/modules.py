@@ -137,10 +137,11 @@ def openFile(path) -> list[str]:
     import slicer
     import vtk
 
-    manager, nodes = slicer.app.coreIOManager(), vtk.vtkCollection()
+    manager, nodes, said = slicer.app.coreIOManager(), vtk.vtkCollection(), slicer.vtkMRMLMessageCollection()
     fileType = manager.fileType(path)
     if fileType == "NoFile":
         raise LookupError(f"no loaded module reads {path}")
-    if not manager.loadNodes(fileType, {"fileName": str(path)}, nodes):
-        raise RuntimeError(f"the reader of '{fileType}' could not load {path}: {errors or 'it gave no reason'}")
+    if not manager.loadNodes(fileType, {"fileName": str(path)}, nodes, said):
+        reason = said.GetAllMessagesAsString() or errors or "it gave no reason"
+        raise RuntimeError(f"the reader of '{fileType}' could not load {path}: {reason}")
     return [nodes.GetItemAsObject(index).GetID() for index in range(nodes.GetNumberOfItems())]

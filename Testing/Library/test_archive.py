@@ -130,7 +130,10 @@ def test_layers_come_from_a_pipe_as_they_arrive(two_layers):
         second = next(stages)
         assert next(stages, None) is None
     sender.join()
-    assert [(stage.number, stage.total, stage.layer.exact) for stage in (first, second)] == [(1, 2, False), (2, 2, True)]
+    assert [(stage.number, stage.total, stage.layer.exact) for stage in (first, second)] == [
+        (1, 2, False),
+        (2, 2, True),
+    ]
     assert first.volume.array.tobytes() == base.tobytes()
     assert second.volume.array.tobytes() == array.tobytes()
     assert first.volume.geometry == second.volume.geometry == OBLIQUE

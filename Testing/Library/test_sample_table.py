@@ -29,7 +29,7 @@ def few_values(draw):
 @settings(max_examples=150, deadline=None)
 @given(few_values())
 def test_ranks_give_every_bit_pattern_back(array):
-    mapping = Mapping.from_dict(table_mapping(array).as_dict())
+    mapping = Mapping.from_dict(table_mapping(array, array.dtype.name, array.size).as_dict())
     codes = mapping.forward(array)
     assert codes.dtype.name == mapping.coded_type and int(codes.max()) < 1 << mapping.bits
     assert mapping.inverse(codes).tobytes() == array.tobytes()
@@ -38,7 +38,7 @@ def test_ranks_give_every_bit_pattern_back(array):
 @settings(max_examples=100, deadline=None)
 @given(few_values())
 def test_order_of_finite_values_is_kept(array):
-    values = distinct_values(array)
+    values = distinct_values(array, array.dtype)
     finite = values[np.isfinite(values)]
     assert (np.diff(finite.astype(object)) >= 0).all()
     assert len({value.tobytes() for value in values}) == len(values) == len(np.unique(array.view(f"u{array.itemsize}")))
@@ -57,7 +57,7 @@ def test_scaled_scanner_values_beat_the_general_codec(tmp_path):
 
 
 def test_too_many_values_for_a_table():
-    assert table_mapping(np.random.default_rng(0).normal(size=(4, 32, 32))) is None
+    assert table_mapping(np.random.default_rng(0).normal(size=(4, 32, 32)), "float64", 4096) is None
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,6 @@ def test_tables_that_no_writer_makes_are_refused(text):
 
 
 def test_rank_beyond_the_table_is_damage():
-    mapping = table_mapping(np.repeat(np.array([0.5, 1.5, 2.5]), 64).reshape(3, 8, 8))
+    mapping = table_mapping(np.repeat([0.5, 1.5, 2.5], 64).reshape(3, 8, 8), "float64", 192)
     with pytest.raises(MedCompressError, match="beyond the table"):
         mapping.inverse(np.full((1, 2, 2), 3, mapping.coded_type))

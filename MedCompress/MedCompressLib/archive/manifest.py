@@ -154,7 +154,7 @@ class Manifest:
             return cls._from_document(document)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise MedCompressError(
-                f"{MANIFEST_NAME} is not valid ({error!r}): the file is damaged, restore it from a copy"
+                f"{MANIFEST_NAME} is not valid ({repr(error)[:200]}): the file is damaged, restore it from a copy"
             ) from None
 
     @classmethod

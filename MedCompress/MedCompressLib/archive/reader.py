@@ -84,6 +84,11 @@ class Archive:
         """Bytes of the source's samples divided by the bytes of the file."""
         return self.manifest.source_size / self.expected_size
 
+    @property
+    def group_slices(self) -> int:
+        """Slices that are cheapest to read together: a chunk of the layer with the largest chunks."""
+        return max(layer.slices for layer in self.manifest.layers)
+
     def read(self, threads: int | None = None, progress: Progress = silent) -> Volume:
         """The whole volume from all layers; every byte of the file is checked."""
         self.verify()
@@ -136,7 +141,7 @@ class Archive:
         Nothing of the size of the volume is allocated before a piece of it has been decoded: a manifest that promises
         what the chunks do not hold gets no further.
         """
-        step = max(layer.slices for layer in self.manifest.layers)
+        step = self.group_slices
         starts = sorted({start, *range(-(-start // step) * step, stop, step)})
 
         def decode(first: int) -> np.ndarray | None:

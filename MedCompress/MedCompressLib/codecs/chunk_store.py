@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import MedCompressError
 
-_MEMORY_LIMIT = 256 << 20
+_MEMORY_LIMIT = 64 << 20
 
 
 class ChunkStore:

@@ -7,6 +7,7 @@ a ratio of the whole file turn into settings is the business of `codecs.rate`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,7 +45,47 @@ class Distortion:
     mse: float
 
 
-Setting = Exact | Budget | Distortion
+@dataclass(frozen=True)
+class Near:
+    """No sample may move by more than `error` coded units, a whole number of at least 1."""
+
+    error: int
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A value on the codec's own quality scale, see `Scale`."""
+
+    value: float
+
+
+Setting = Exact | Budget | Distortion | Near | Knob
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A codec's own scale of quality: from `finest` to `coarsest` chunks get smaller and errors larger.
+
+    logarithmic: equal factors, not equal differences, make about equal changes of quality.
+    """
+
+    name: str
+    finest: float
+    coarsest: float
+    logarithmic: bool = False
+
+    def at(self, position: float) -> float:
+        """The value at a position from 0 (finest) to 1 (coarsest); positions beyond are clipped."""
+        part = min(1.0, max(0.0, position))
+        if self.logarithmic:
+            return self.finest ** (1 - part) * self.coarsest**part
+        return self.finest + part * (self.coarsest - self.finest)
+
+    def position(self, value: float) -> float:
+        """Inverse of `at`, not clipped."""
+        if self.logarithmic:
+            return math.log(value / self.finest) / math.log(self.coarsest / self.finest)
+        return (value - self.finest) / (self.coarsest - self.finest)
 
 
 @dataclass(frozen=True)
@@ -55,16 +96,18 @@ class Capabilities:
     max_bits: largest precision of a sample; 0 means any scalar type.
     slices: slices in a group, None where the codec has no opinion.
     extension: file name extension of one bare chunk.
+    scale: what `Knob` means to it, None where it takes none.
     """
 
     settings: tuple[type, ...]
     max_bits: int
     slices: int | None
     extension: str
+    scale: Scale | None = None
 
     @property
     def lossy(self) -> bool:
-        return any(setting is not Exact for setting in self.settings)
+        return bool({Budget, Distortion, Knob} & set(self.settings))
 
 
 class Codec(Protocol):

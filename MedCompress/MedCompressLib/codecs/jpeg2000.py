@@ -15,11 +15,13 @@ from types import ModuleType
 import numpy as np
 
 from ..errors import MedCompressError
-from .interface import Budget, Capabilities, Distortion, Exact, SampleFormat, Setting
+from .interface import Budget, Capabilities, Distortion, Exact, Knob, SampleFormat, Scale, Setting
 from .memory_stream import MemoryStream
 from .openjpeg import openjpeg
 
 _RESOLUTIONS = 6
+_SMALLEST_SIDE = 8
+"""Of the coarsest resolution: smaller ones cost more in headers than they gain."""
 _LEAST_PRECISION = 8
 """OpenJPEG sizes its output buffer by the precision, too tightly for noise of fewer bits."""
 
@@ -31,7 +33,13 @@ class Jpeg2000:
     """The codec of DICOM and of the literature; see `codecs.interface.Codec`."""
 
     name = "jpeg2000"
-    capabilities = Capabilities(settings=(Exact, Budget, Distortion), max_bits=16, slices=1, extension="j2k")
+    capabilities = Capabilities(
+        settings=(Exact, Budget, Distortion, Knob),
+        max_bits=16,
+        slices=1,
+        extension="j2k",
+        scale=Scale("PSNR of a slice in dB, with the peak of its precision", 120.0, 10.0),
+    )
 
     def version(self) -> str:
         return f"OpenJPEG {openjpeg().version()}"
@@ -50,12 +58,14 @@ def _precision(sample_format: SampleFormat) -> int:
 def _parameters(binding: ModuleType, shape: tuple[int, int], sample_format: SampleFormat, setting: Setting):
     parameters = binding.set_default_encoder_parameters()
     parameters.tcp_numlayers = 1
-    parameters.numresolution = min(_RESOLUTIONS, int(math.log2(min(shape))) + 1)
-    if isinstance(setting, Distortion):
+    parameters.numresolution = min(_RESOLUTIONS, int(math.log2(max(1, min(shape) / _SMALLEST_SIDE))) + 1)
+    parameters.cp_comment = b""
+    if isinstance(setting, Distortion | Knob):
         peak = (1 << _precision(sample_format)) - 1
+        ratio = setting.value if isinstance(setting, Knob) else 10 * math.log10(peak * peak / setting.mse)
         parameters.irreversible = 1
         parameters.cp_fixed_quality = 1
-        parameters.tcp_distoratio[0] = max(_LEAST_DISTORATIO, 10 * math.log10(peak * peak / setting.mse))
+        parameters.tcp_distoratio[0] = max(_LEAST_DISTORATIO, ratio)
         return parameters
     parameters.cp_disto_alloc = 1
     if isinstance(setting, Budget):

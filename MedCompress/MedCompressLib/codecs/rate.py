@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import MedCompressError
 from ..jobs import Progress, silent, thread_count
 from .chunk_store import ChunkStore
-from .interface import Budget, Codec, Distortion, Exact, SampleFormat, Setting
+from .interface import Budget, Distortion, Exact, Setting
 
 _PASSES = 5
 _SAMPLES = 8
@@ -63,29 +63,25 @@ class Unreachable(MedCompressError):
 class GroupEncoder:
     """Encodes the groups of one volume with one codec, again and again until a goal is met.
 
-    bounds: (first, last + 1) slice of each group. fetch(first, stop): coded samples [k, j, i] of these slices.
-    inspect(first, decoded): compares decoded samples with the source; raises where they must be equal and are not.
-    scale: source units of one coded unit.
+    bounds: (first, last + 1) slice of each group. trial(first, stop, setting): reads, encodes, decodes and compares one
+    group, here or on another machine; raises where it must come back equal and does not.
+    group_bytes: bytes of the codes of the largest group. scale: source units of one coded unit.
     """
 
     def __init__(
         self,
-        codec: Codec,
-        sample_format: SampleFormat,
         bounds: list[tuple[int, int]],
-        fetch: Callable[[int, int], np.ndarray],
-        inspect: Callable[[int, np.ndarray], GroupError],
+        trial: Callable[[int, int, Setting], tuple[bytes, GroupError]],
         chunks: ChunkStore,
+        group_bytes: int,
         threads: int | None = None,
         progress: Progress = silent,
         scale: float = 1.0,
     ):
-        self._codec = codec
-        self._format = sample_format
         self._bounds = bounds
-        self._fetch = fetch
-        self._inspect = inspect
+        self._trial = trial
         self._chunks = chunks
+        self._group_bytes = group_bytes
         self._threads = thread_count(threads)
         self._progress = progress
         self._scale = scale
@@ -116,21 +112,16 @@ class GroupEncoder:
                 break
             left = total - sum(size for index, size in sizes.items() if index not in movable)
             factor = left / sum(sizes[index] for index in movable)
-            share.update({index: share[index] * factor for index in movable})
+            share.update({index: share[index] * factor * _spread(index, attempt) for index in movable})
             pending = {index: share[index] for index in movable}
         reached = sum(self._chunks.sizes)
         if _within(reached + beside, _SIZE_LIMITS, total + beside):
             return self._outcome()
-        extreme = Budget(1 if reached > total else 4 * total + self._source_bytes())
+        extreme = Budget(1 if reached > total else 4 * total + self._group_bytes)
         self._run(dict.fromkeys(share, extreme), "Finding the limit")
         limit = sum(self._chunks.sizes)
         coarse = limit < total < reached or reached < total < limit
         raise Unreachable(reached if coarse else limit, coarse)
-
-    def _source_bytes(self) -> int:
-        """Bytes of one group of codes."""
-        start, stop = self._bounds[0]
-        return self._fetch(start, stop).nbytes
 
     def to_mse(self, goal: float) -> Outcome:
         """Encode to a mean squared error of the whole volume from 0.2 dB below `goal` up to `goal`.
@@ -139,6 +130,7 @@ class GroupEncoder:
         the codec cannot do worse. Raises Unreachable with the smallest error that was reached.
         """
         asked, best, last = goal, math.inf, math.inf
+        kept, missed = 0.0, math.inf
         count = len(self._bounds)
         sample = sorted({round(index) for index in np.linspace(0, count - 1, min(count, _SAMPLES))})
         everything = list(range(count))
@@ -150,15 +142,20 @@ class GroupEncoder:
             if chosen is everything:
                 if goal * _MSE_BAND <= mse <= goal:
                     return self._outcome()
+                kept, missed = (max(kept, asked), missed) if mse <= goal else (kept, min(missed, asked))
                 best = min(best, mse)
                 stuck = mse == last and 2 * mse < goal
-                if mse == 0 or stuck or (mse > goal and asked < goal / 1000):
+                if mse == 0 or stuck or (mse > goal and asked < goal / 1000) or missed < kept * 1.001:
                     break
                 last = mse
             asked = self._next_goal(asked, mse, goal)
-        if self._mse(everything) <= goal:
-            return self._outcome()
-        raise Unreachable(best)
+            if kept and not kept < asked < missed < math.inf:
+                asked = math.sqrt(kept * missed) if missed < math.inf else asked
+        if not kept:
+            raise Unreachable(best)
+        if self._mse(everything) > goal:
+            self._run(dict.fromkeys(everything, Distortion(kept / self._scale**2)), "Adjusting")
+        return self._outcome()
 
     @staticmethod
     def _next_goal(asked: float, mse: float, goal: float) -> float:
@@ -199,12 +196,13 @@ class GroupEncoder:
                 raise
 
     def _encode(self, index: int, setting: Setting) -> None:
-        start, stop = self._bounds[index]
-        group = self._fetch(start, stop)
-        chunk = self._codec.encode(group, self._format, setting)
-        decoded = self._codec.decode(chunk, group.shape, self._format)
-        self._errors[index] = self._inspect(start, decoded)
+        chunk, self._errors[index] = self._trial(*self._bounds[index], setting)
         self._chunks.put(index, chunk)
+
+
+def _spread(index: int, attempt: int) -> float:
+    """Unequal shares once equal ones have failed: sizes of small slices come in steps, which must not all fall together."""
+    return 1 + 0.12 * ((index * 0.6180339887) % 1 - 0.5) if attempt == 0 else 1.0
 
 
 def _within(size: int, band: tuple[float, float], goal: int) -> bool:

@@ -36,10 +36,20 @@ def choose_peak(modality: str | None, reference: np.ndarray) -> Peak:
     A constant image has no data range; its peak is 1, which the reason says.
     Source of both conventions: Kurmukov et al. 2024. For the 16-bit convention of Luu et al. 2021 give 65535 yourself.
     """
-    name = (modality or "").strip().upper()
-    if name == "CT":
+    if _is_ct(modality):
+        return peak_of_range(modality, 0.0)
+    return peak_of_range(modality, data_range(reference))
+
+
+def peak_of_range(modality: str | None, value: float) -> Peak:
+    """As `choose_peak`, for a reference whose largest minus smallest value is known."""
+    if _is_ct(modality):
         return Peak(CT_PEAK, "4096, the CT convention")
-    value = data_range(reference)
+    name = (modality or "").strip().upper()
     if value == 0:
         return Peak(1.0, "1, because the reference is constant")
     return Peak(value, f"{value:.10g}, data range of the reference ({name or 'modality unknown'})")
+
+
+def _is_ct(modality: str | None) -> bool:
+    return (modality or "").strip().upper() == "CT"

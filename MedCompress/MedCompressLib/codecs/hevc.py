@@ -1,0 +1,136 @@
+"""HEVC (ITU-T H.265), a group of slices as the pictures of a video of 12-bit gray, through x265.
+
+A chunk is a header of 24 bytes, the places of padding, the low bits, and a byte stream of Annex B. With a quality the
+samples are scaled to use all of 12 bits, and so finely that the scale is continuous between x265's whole QPs. Where
+x265's finest QP is too coarse, the samples are quantized and then coded exactly. What needs more than 12 bits to be exact is
+split: the high bits go into the pictures, the low bits are compressed beside them. Nothing is ever clipped.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+
+import numpy as np
+
+from ..errors import MedCompressError
+from .interface import Capabilities, Exact, Knob, SampleFormat, Scale, Setting
+from .padding import Range, find_range, pack_mask, unpack_mask
+from .sample_sign import from_unsigned, to_unsigned
+from .x265 import COARSEST_QP, HIGHEST_SAMPLE, decode_pictures, encode_pictures, x265_version
+
+_HEADER = struct.Struct("<BxHHHdII")
+_PADDED = 1
+_BITS = 12
+_FINEST_QP = 3
+"""Intra pictures get three less, and x265 takes none below 0. Beyond, exact coding of quantized samples is denser."""
+
+_CAPABILITIES = Capabilities(
+    settings=(Exact, Knob), max_bits=16, slices=32, extension="hevc", scale=Scale("QP", -21.0, 75.0)
+)
+
+
+class Hevc:
+    """The densest lossy codec: pictures in a pyramid of 8, one intra picture a group; see `codecs.interface.Codec`."""
+
+    name = "hevc"
+    capabilities = _CAPABILITIES
+    structure = "keyint=-1:bframes=7:b-pyramid=1"
+    preset = "medium"
+    step_at_qp_0 = 13.0
+    """Quantizing by this step makes about the error of QP 0."""
+
+    def version(self) -> str:
+        return f"{x265_version()}, preset {self.preset}"
+
+    def encode(self, group: np.ndarray, sample_format: SampleFormat, setting: Setting) -> bytes:
+        samples = to_unsigned(np.ascontiguousarray(group), sample_format)
+        limits = find_range(samples)
+        flags, mask = 0, b""
+        if limits.padding is not None:
+            places = samples == limits.padding
+            fill = limits.lowest if limits.padding < limits.lowest else limits.highest
+            samples = np.where(places, samples.dtype.type(fill), samples)
+            flags, mask = _PADDED, pack_mask(places)
+        scale, qp = self._scale_and_qp(limits, setting)
+        levels = np.rint(np.arange(limits.highest - limits.lowest + 1) / scale).astype(np.uint16)
+        coded = levels[samples - samples.dtype.type(limits.lowest)]
+        low, pictures = b"", b""
+        if shift := max(0, int(levels[-1]).bit_length() - _BITS):
+            low = zlib.compress((coded & ((1 << shift) - 1)).astype(np.uint8).tobytes())
+            coded >>= shift
+        if levels[-1]:
+            pictures = encode_pictures(coded, self.structure, self.preset, qp)
+        header = _HEADER.pack(
+            flags, limits.lowest, limits.highest, limits.padding or 0, scale, len(mask), len(low)
+        )
+        return header + mask + low + pictures
+
+    def _scale_and_qp(self, limits: Range, setting: Setting) -> tuple[float, int | None]:
+        """Sample units of one step of the coded pictures, and x265's QP; None: code the pictures exactly."""
+        if isinstance(setting, Exact):
+            return 1.0, None
+        finest = max(1, limits.highest - limits.lowest) / HIGHEST_SAMPLE
+        qp = min(COARSEST_QP, math.floor(setting.value - 6 * math.log2(finest)))
+        if qp < _FINEST_QP:
+            return max(1.0, self.step_at_qp_0 * 2 ** (setting.value / 6)), None
+        return 2 ** ((setting.value - qp) / 6), qp
+
+    def decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
+        if len(chunk) < _HEADER.size:
+            raise _damaged()
+        flags, lowest, highest, padding, scale, mask_size, low_size = _HEADER.unpack_from(chunk)
+        start = _HEADER.size + mask_size + low_size
+        if not (1 <= scale * 65536 < 2**33 and lowest <= highest < 1 << sample_format.bits > padding):
+            raise _damaged()
+        most = round((highest - lowest) / scale)
+        if most >= 1 << 16 or start > len(chunk):
+            raise _damaged()
+        shift = max(0, most.bit_length() - _BITS)
+        coded = decode_pictures(chunk[start:], shape) if most else np.zeros(shape, np.uint16)
+        if shift:
+            coded <<= shift
+            coded |= _low_bits(chunk[_HEADER.size + mask_size : start], shape)
+        values = np.rint(np.arange(1 << _BITS + shift) * scale) + lowest
+        values = np.minimum(values, highest).astype(f"u{np.dtype(sample_format.dtype).itemsize}")
+        samples = values[coded]
+        if flags & _PADDED:
+            places = unpack_mask(chunk[_HEADER.size : _HEADER.size + mask_size], shape)
+            samples[places] = padding
+        return from_unsigned(samples, sample_format)
+
+
+class HevcSlow(Hevc):
+    """The same with x265's preset slow: denser still, at half the speed."""
+
+    preset = "slow"
+    step_at_qp_0 = 9.0
+
+
+class HevcIntra(Hevc):
+    """Every slice by itself."""
+
+    structure = "keyint=1:bframes=0:ipratio=1"
+    step_at_qp_0 = 10.0
+
+
+class HevcCunha(Hevc):
+    """Random access as Cunha et al. (2023): intra period 8, group of pictures 8."""
+
+    structure = "keyint=8:min-keyint=8:bframes=7:b-pyramid=1:open-gop=1"
+
+
+def _low_bits(content: bytes, shape: tuple[int, int, int]) -> np.ndarray:
+    size = math.prod(shape)
+    try:
+        octets = zlib.decompressobj().decompress(content, size + 1)
+    except zlib.error:
+        raise _damaged() from None
+    if len(octets) != size:
+        raise _damaged()
+    return np.frombuffer(octets, np.uint8).reshape(shape)
+
+
+def _damaged() -> MedCompressError:
+    return MedCompressError("an HEVC chunk is damaged: restore the file from a copy")

@@ -1,0 +1,48 @@
+"""Finds where a rising function of a position from 0 to 1 takes a value, from as few trials as can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_LARGEST_STEP = 0.3
+_LEAST_SLOPE = 0.5
+_SMOOTH = 6
+"""After so many trials the function is no line: every other trial halves the bracket."""
+
+
+@dataclass
+class Trend:
+    """What was tried so far: positions and the (logarithmic) values there, which rise with the position."""
+
+    slope: float
+    """Expected rise from position 0 to 1, used while there are fewer than two trials."""
+
+    trials: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, position: float, value: float) -> None:
+        self.trials.append((position, value))
+
+    def find(self, goal: float) -> float:
+        """Where the value is most likely `goal`; never at a place already tried unless it is an end."""
+        below = max((trial for trial in self.trials if trial[1] < goal), default=None)
+        above = min((trial for trial in self.trials if trial[1] >= goal), default=None)
+        if below and above and below[0] < above[0]:
+            width, rise = above[0] - below[0], above[1] - below[1]
+            part = (goal - below[1]) / rise if len(self.trials) < _SMOOTH or len(self.trials) % 2 else 0.5
+            return below[0] + width * min(0.97, max(0.03, part))
+        start = min(self.trials, key=lambda trial: abs(trial[1] - goal))
+        step = (goal - start[1]) / self._slope_at(start)
+        return min(1.0, max(0.0, start[0] + min(_LARGEST_STEP, max(-_LARGEST_STEP, step))))
+
+    def value(self, position: float) -> float:
+        """The value at a position by linear interpolation and extrapolation."""
+        start = min(self.trials, key=lambda trial: abs(trial[0] - position))
+        return start[1] + (position - start[0]) * self._slope_at(start, towards=position)
+
+    def _slope_at(self, start: tuple[float, float], towards: float | None = None) -> float:
+        others = [trial for trial in self.trials if trial[0] != start[0]]
+        if not others:
+            return self.slope
+        on_the_way = [trial for trial in others if towards is not None and (trial[0] - start[0]) * (towards - start[0]) > 0]
+        near = min(on_the_way or others, key=lambda trial: abs(trial[0] - start[0]))
+        return max(_LEAST_SLOPE, (near[1] - start[1]) / (near[0] - start[0]))

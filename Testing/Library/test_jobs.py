@@ -1,0 +1,271 @@
+"""Long work: progress, cancelling, kills, a full disk. What stood there stays, or what is new is whole."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import MedCompressLib
+import numpy as np
+import pytest
+from archives import textured
+from MedCompressLib.codecs.chunk_store import ChunkStore
+from MedCompressLib.compression import compress, decompress
+from MedCompressLib.errors import Cancelled, MedCompressError
+from MedCompressLib.jobs import Job, Progress
+from MedCompressLib.volume import Volume, write_volume
+
+LIBRARY = Path(MedCompressLib.__file__).resolve().parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(LIBRARY), "PYTHONUNBUFFERED": "1"}
+posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """A volume that takes about half a second to compress, and one that takes seconds."""
+    folder = tmp_path_factory.mktemp("sources")
+    write_volume(Volume(textured((24, 128, 128))), folder / "short.nrrd")
+    write_volume(Volume(textured((40, 512, 512))), folder / "long.nrrd")
+    return folder
+
+
+def waited(job, seconds=30):
+    end = time.monotonic() + seconds
+    while job.poll() == "running" and time.monotonic() < end:
+        time.sleep(0.02)
+    return job.state
+
+
+def test_a_job_reports_progress_and_its_result(sources, tmp_path):
+    job = Job(["compress", str(sources / "short.nrrd"), str(tmp_path / "a.mcz"), "--ratio", "5"])
+    seen = set()
+    while job.poll() == "running":
+        seen.add(job.fraction)
+        time.sleep(0.01)
+    assert job.state == "done" and job.fraction == 1 and len(seen) > 2
+    assert job.result["ratio"] == pytest.approx(5, rel=0.02)
+    assert (tmp_path / "a.mcz").stat().st_size == job.result["file_size"]
+    assert job.remaining is None and job.elapsed > 0
+    job.cancel()
+    assert job.state == "done"
+
+
+def test_a_job_that_fails_shows_the_last_line(tmp_path):
+    job = Job(["verify", str(tmp_path / "missing.mcz")])
+    assert waited(job) == "failed" and job.result is None
+    assert "missing.mcz" in job.error and "\n" not in job.error and "Traceback" not in job.error
+
+
+def test_cancelling_a_job_takes_two_seconds_at_most_and_leaves_nothing(sources, tmp_path):
+    for fraction in (0.0, 0.01, 0.3):
+        job = Job(["compress", str(sources / "long.nrrd"), str(tmp_path / "a.mcz"), "--ratio", "5"])
+        while job.fraction < fraction and job.poll() == "running":
+            time.sleep(0.01)
+        before = time.monotonic()
+        job.cancel()
+        assert time.monotonic() - before < 2
+        assert (job.state, job.poll()) == ("cancelled", "cancelled")
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(ProcessLookupError):
+            os.killpg(job.process_id, 0)
+
+
+class FakeProcess:
+    """A child that prints what it is told and ends when it is told."""
+
+    pid = 4_194_304
+
+    def __init__(self, *arguments, **options):
+        self.arguments, self.options, self.returncode = arguments, options, None
+        (read_out, self.out), (read_err, self.err) = os.pipe(), os.pipe()
+        self.stdout, self.stderr = open(read_out, encoding="utf-8"), open(read_err, encoding="utf-8")
+
+    def say(self, pipe, text):
+        os.write(pipe, text.encode())
+        time.sleep(0.05)
+
+    def end(self, code):
+        os.close(self.out)
+        os.close(self.err)
+        self.returncode = code
+
+    def poll(self):
+        return self.returncode
+
+
+def test_a_job_with_an_injected_process_and_clock():
+    now, made = [100.0], []
+
+    def start(*arguments, **options):
+        made.append(FakeProcess(*arguments, **options))
+        return made[-1]
+
+    job = Job(["info", "a.mcz"], python="/python", start=start, clock=lambda: now[0])
+    child = made[0]
+    (command,) = child.arguments
+    assert command[:2] == ["/python", "-m"] and command[3:] == ["info", "a.mcz", "--progress", "json", "--json"]
+    assert (job.poll(), job.fraction, job.elapsed, job.remaining) == ("running", 0, 0, None)
+    now[0] = 130.0
+    child.say(child.out, '{"fraction": 0.25, "message": "Encoding"}\nsome library speaks\n3\n')
+    child.say(child.err, "a warning\n\n")
+    assert (job.poll(), job.fraction, job.message) == ("running", 0.25, "Encoding")
+    assert (job.elapsed, job.remaining) == (30, 90)
+    child.say(child.out, '{"answer": 42}\n')
+    child.end(0)
+    assert (job.poll(), job.result) == ("done", {"answer": 42})
+    now[0] = 500.0
+    assert job.elapsed == 30
+    assert {"some library speaks\n", "a warning\n"} <= set(job.log)
+
+
+def test_a_job_whose_process_dies_without_a_word():
+    child = FakeProcess()
+    job = Job(["info", "a.mcz"], start=lambda *arguments, **options: child)
+    child.end(-9)
+    assert job.poll() == "failed" and "without a message" in job.error
+
+
+def test_progress_is_cooperative_and_nests():
+    calls = []
+    whole = Progress(lambda fraction, message: calls.append((fraction, message)))
+    whole.part(0.5, 1.0).part(0, 0.5)(0.5, "half of the third quarter")
+    whole(7, "too much")
+    assert calls == [(0.625, "half of the third quarter"), (1.0, "too much")]
+    whole.cancel()
+    with pytest.raises(Cancelled):
+        whole.part(0, 1)(0, "no")
+
+
+def command(sources, name, path):
+    return [sys.executable, "-m", "MedCompressLib", "compress", str(sources / name), str(path), "--ratio", "5"]
+
+
+def timed(arguments):
+    began = time.monotonic()
+    subprocess.run(arguments, env=ENVIRONMENT, check=True, capture_output=True)
+    return time.monotonic() - began
+
+
+@posix
+@pytest.mark.parametrize("standing", [True, False], ids=["over an older archive", "where nothing stood"])
+def test_kill_at_any_moment_leaves_the_old_or_the_whole_new_archive(sources, tmp_path, standing):
+    path = tmp_path / "a.mcz"
+    compress(Volume(textured((2, 20, 20))), tmp_path / "old.mcz")
+    old = (tmp_path / "old.mcz").read_bytes()
+    duration = timed(command(sources, "short.nrrd", path))
+    new = path.read_bytes()
+    path.unlink()
+    random = np.random.default_rng(7)
+    outcomes = []
+    for moment in np.append(random.uniform(0.1, 1.0, 6), random.uniform(0.85, 1.05, 4)):
+        path.write_bytes(old) if standing else path.unlink(missing_ok=True)
+        process = subprocess.Popen(command(sources, "short.nrrd", path), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+        time.sleep(moment * duration)
+        process.kill()
+        process.wait()
+        found = path.read_bytes() if path.exists() else None
+        outcomes.append(found == new)
+        assert found == new or found == (old if standing else None)
+    assert not all(outcomes)
+
+
+@posix
+def test_kill_while_the_archive_is_written(sources, tmp_path):
+    """The same where it matters most: the process stops itself at each step of writing."""
+    code = (
+        "import os, signal, sys\n"
+        "from MedCompressLib.__main__ import main\n"
+        "step, moment = iter(range(10**6)), int(sys.argv[1])\n"
+        "def hook(event, arguments):\n"
+        "    if event in ('open', 'os.rename', 'os.remove', 'os.truncate') and sys.argv[3] in str(arguments):\n"
+        "        if next(step) == moment: os.kill(os.getpid(), int(sys.argv[2]))\n"
+        "sys.addaudithook(hook)\n"
+        "sys.exit(main(sys.argv[4:]))\n"
+    )
+    path = tmp_path / "a.mcz"
+    for sign in (signal.SIGKILL, signal.SIGTERM):
+        ended = []
+        for moment in range(6):
+            path.write_bytes(b"the old file")
+            arguments = command(sources, "short.nrrd", path)[3:]
+            run = [sys.executable, "-c", code, str(moment), str(int(sign)), "a.mcz", *arguments]
+            done = subprocess.run(run, env=ENVIRONMENT, capture_output=True, text=True)
+            ended.append(done.returncode)
+            if path.read_bytes() != b"the old file":
+                assert decompress(path).array.shape == (24, 128, 128)
+            if sign == signal.SIGTERM:
+                assert [entry.name for entry in tmp_path.iterdir()] == ["a.mcz"], moment
+                assert done.returncode == 0 or done.stderr.count("\n") == 1
+            for rest in tmp_path.glob(".a.mcz.*"):
+                rest.unlink()
+        assert 0 in ended and len([code for code in ended if code]) >= 2
+
+
+@posix
+def test_terminate_leaves_no_temporary_file(sources, tmp_path):
+    path = tmp_path / "a.mcz"
+    duration = timed(command(sources, "short.nrrd", tmp_path / "a.mcz"))
+    path.unlink()
+    for moment in np.linspace(0.4, 1.0, 6):
+        path.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            command(sources, "short.nrrd", path), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        time.sleep(moment * duration)
+        process.terminate()
+        words = process.communicate()[1].decode()
+        assert [entry.name for entry in tmp_path.iterdir()] in ([], ["a.mcz"])
+        assert "Traceback" not in words
+        if path.exists():
+            decompress(path)
+
+
+@pytest.fixture(params=["tmpfs", "limit"])
+def small_disk(request, tmp_path):
+    """A folder in which no file grows beyond about 200 kB, and the limit for this process's children."""
+    if request.param == "limit":
+        if os.name == "nt":
+            pytest.skip("RLIMIT_FSIZE is of POSIX")
+        yield tmp_path, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        return
+    if not hasattr(os, "geteuid") or os.geteuid():
+        pytest.skip("only root mounts a small file system")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder, None
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_old_file_stays(sources, small_disk):
+    folder, limit = small_disk
+    path = folder / "a.mcz"
+    compress(Volume(textured((2, 20, 20))), path)
+    old = path.read_bytes()
+    arguments = [*command(sources, "short.nrrd", path)[:-2], "--lossless"]
+    done = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "space" in done.stderr
+    assert [entry.name for entry in folder.iterdir()] == ["a.mcz"] and path.read_bytes() == old
+
+
+def test_a_full_disk_while_encoding_is_the_same_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("MedCompressLib.codecs.chunk_store._MEMORY_LIMIT", 10)
+    with pytest.raises(MedCompressError, match="free space"), ChunkStore(3, Path("/dev")) as chunks:
+        chunks._file.write(bytes(20))
+        chunks._file._file.close()
+        chunks._file._file = open("/dev/full", "wb+", buffering=100)
+        for index in range(3):
+            chunks.put(index, bytes(90))
+
+
+def test_the_json_of_a_command_stays_one_document(sources, tmp_path):
+    done = subprocess.run(
+        [*command(sources, "short.nrrd", tmp_path / "a.mcz"), "--json"], env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)["codec"] == "jpeg2000" and done.stderr == ""

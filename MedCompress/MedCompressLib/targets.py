@@ -44,8 +44,22 @@ class Psnr:
         return f"{self.value:g} dB"
 
 
-Target = Lossless | Ratio | Psnr
-_KINDS = {"lossless": Lossless, "ratio": Ratio, "psnr": Psnr}
+@dataclass(frozen=True)
+class Quality:
+    """A value on the codec's own scale of quality, such as HEVC's QP."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise MedCompressError(f"quality {self.value:g} is on no codec's scale: ask for a finite number")
+
+    def __str__(self) -> str:
+        return f"quality {self.value:g}"
+
+
+Target = Lossless | Ratio | Psnr | Quality
+_KINDS = {"lossless": Lossless, "ratio": Ratio, "psnr": Psnr, "quality": Quality}
 
 
 def target_as_dict(target: Target) -> dict:

@@ -11,8 +11,10 @@ from typing import Any, NoReturn
 from . import __version__
 from .codecs import codec_names
 from .commands_compare import add_compare_options, run_compare
+from .commands_roi import add_roi_options, run_compress_roi, run_layers
+from .errors import MedCompressError
 from .jobs import Progress
-from .targets import Lossless, Psnr, Ratio, Target
+from .targets import Lossless, Psnr, Quality, Ratio, Target
 
 Printed = tuple[Any, str]
 
@@ -38,6 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     goal.add_argument("--lossless", action="store_true", help="every sample comes back bit for bit")
     goal.add_argument("--ratio", type=float, metavar="R", help="source bytes to bytes of the whole file, such as 10")
     goal.add_argument("--psnr", type=float, metavar="DB", help="peak signal-to-noise ratio of the volume in dB")
+    goal.add_argument("--quality", type=float, metavar="Q", help="value on the codec's own scale, with --roi")
+    add_roi_options(command)
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become in lossy coding")
     _threads(command)
@@ -48,6 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("output", metavar="OUT", type=Path, help=".nrrd, .ome.zarr, .nii, .nii.gz or .mha")
     command.add_argument(
         "--salvage", action="store_true", help="save the slices that are whole, zero where one is lost"
+    )
+    command.add_argument(
+        "--layers", action="store_true", help="write OUT after each completed layer; IN.mcz may be - (standard input)"
     )
     _threads(command)
 
@@ -116,6 +123,8 @@ def _numbers(text: str) -> list[float]:
 def _target(options: argparse.Namespace) -> Target:
     if options.lossless:
         return Lossless()
+    if options.quality is not None:
+        return Quality(options.quality)
     return Ratio(options.ratio) if options.ratio is not None else Psnr(options.psnr)
 
 
@@ -131,6 +140,10 @@ def _read(path: Path) -> Any:
 
 
 def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
+    if options.roi is not None:
+        return run_compress_roi(options, _target(options), _read, progress)
+    if options.quality is not None or options.restore or options.margin or options.roi_labels:
+        raise MedCompressError("--quality, --restore, --margin and --roi-labels go with a region: give --roi MASK")
     from .compression import compress
 
     report = compress(
@@ -150,6 +163,8 @@ def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
 
 
 def _decompress(options: argparse.Namespace, progress: Progress) -> Printed:
+    if options.layers or str(options.input) == "-":
+        return run_layers(options, progress)
     from .compression import restore
 
     lost: list[int] = []

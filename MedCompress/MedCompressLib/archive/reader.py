@@ -255,7 +255,12 @@ def _stage_volume(manifest: Manifest, codes: np.ndarray) -> Volume:
 
 
 def _fill_canvas(
-    canvas: Canvas, manifest: Manifest, layer: Layer, chunks: Iterator[tuple[int, bytes]], threads: int | None, name: str
+    canvas: Canvas,
+    manifest: Manifest,
+    layer: Layer,
+    chunks: Iterator[tuple[int, bytes]],
+    threads: int | None,
+    name: str,
 ) -> None:
     def place(entry: tuple[int, bytes]) -> None:
         index, chunk = entry

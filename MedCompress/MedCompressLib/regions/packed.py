@@ -99,7 +99,7 @@ def encode(values: np.ndarray, mask: np.ndarray) -> bytes:
 
 def _fitted(kinds, fallback: int):
     counts = _neighbor_counts()
-    thresholds = np.zeros((lattice.KINDS, _THRESHOLDS), np.int64)
+    thresholds = np.full((lattice.KINDS, _THRESHOLDS), 0xFFFFFFFF, np.int64)
     tables = np.zeros((lattice.KINDS, ACTIVITIES, 2), np.uint8)
     model = _Model(fallback, [best_weights(parts, count) for parts, count in zip(kinds, counts, strict=True)],
                    thresholds, tables)
@@ -109,10 +109,7 @@ def _fitted(kinds, fallback: int):
         activity = np.concatenate([found.activity for found, _ in parts]) if parts else np.zeros(0)
         bins = min(ACTIVITIES, len(activity) // _LEAST_SAMPLES)
         if bins > 1:
-            thresholds[kind] = np.quantile(activity, [min(1, (n + 1) / bins) for n in range(_THRESHOLDS)]).astype(np.int64)
-            thresholds[kind][bins - 1 :] = np.uint32(0xFFFFFFFF)
-        else:
-            thresholds[kind] = 0xFFFFFFFF
+            thresholds[kind, : bins - 1] = np.quantile(activity, np.arange(1, bins) / bins)
         contexts.append([model.context(kind, found.activity) for found, _ in parts])
         if parts:
             everything, where = np.concatenate(errors[kind]), np.concatenate(contexts[kind])

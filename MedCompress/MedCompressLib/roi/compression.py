@@ -129,7 +129,7 @@ def _checked(path: Path, volume: Volume, regions, method: str, target: Target | 
     if restore and method != "exact":
         raise MedCompressError(f"the method {method} cannot restore everything: choose the method exact")
     if not regions or any(region.mask.shape != volume.array.shape for region in regions):
-        raise MedCompressError("a region has another size than the volume, or there is none: resample it onto the volume")
+        raise MedCompressError("a region is missing or has another size than the volume: resample it onto the volume")
     if not any(region.mask.any() for region in regions):
         raise MedCompressError("the region of interest is empty: choose other labels, thresholds or a larger box")
     if path.suffix.lower() != ".mcz":

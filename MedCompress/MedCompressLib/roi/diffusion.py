@@ -1,23 +1,24 @@
 """Guided anisotropic diffusion: smooths an image except at edges and where a probability map says so.
 
-Luu et al. 2021, eqs. 1 and 2: dI/dt = div(C grad I), C = (1 - p) exp(-|grad I| / K). K = 0.4 cannot be meant in HU (noise
-alone is 30 times that): the paper's filter is built on ITK's, whose conductance parameter is relative to the root mean
-square of the gradient magnitude, taken anew in each iteration. So it is here: K g, with g that root mean square.
+Luu et al. 2021, eqs. 1 and 2: dI/dt = div(C grad I), C = (1 - p) exp(-|grad I| / K). K = 0.4 cannot be meant in HU
+(noise alone is 30 times that): the paper's filter is built on ITK's, whose conductance parameter is relative to the root
+mean square of the gradient magnitude, taken anew in each iteration. So it is here: K g, with g that root mean square.
 
 Fluxes live on the faces between voxels, so the mean is kept where p = 0; on a face (1 - p) is the smaller of the two
-voxels', so nothing flows into or out of a voxel with p = 1. No flux crosses the border. float32 increments of the source
-are kept, not the sum, so processors agree to 1e-3.
+voxels', so nothing flows into or out of a voxel with p = 1. No flux crosses the border.
 """
 
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import MedCompressError
-from ..jobs import Progress, silent
+from ..jobs import Progress, silent, thread_count
 
 if TYPE_CHECKING:
     import torch
@@ -41,22 +42,17 @@ def diffuse(
 ) -> np.ndarray:
     """The diffused image, float32 [k, j, i]; `image` itself, bit for bit in float32, where the probability is 1.
 
-    probability: 0 to 1, [k, j, i]. spacing: mm along i, j, k; differences are per spacing relative to the smallest. in_plane:
-    nothing flows between slices. device: "cpu" or "cuda". Raises MedCompressError without torch or a GPU.
+    probability: 0 to 1, [k, j, i]. spacing: mm along i, j, k; differences are per spacing relative to the smallest.
+    in_plane: nothing flows between slices. device: "cpu" or "cuda". Raises MedCompressError without torch or a GPU.
     """
     torch = _torch(device)
     if image.shape != probability.shape:
         raise MedCompressError("the probability map has another size than the image: resample it onto the image")
     if not (iterations >= 1 and conductance > 0):
         raise MedCompressError("diffusion needs at least one iteration and a positive conductance: correct them")
-    before = torch.get_num_threads()
-    if threads:
-        torch.set_num_threads(threads)
-    try:
-        with torch.inference_mode():
-            return _diffuse(torch, image, probability, spacing, iterations, conductance, in_plane, device, progress)
-    finally:
-        torch.set_num_threads(before)
+    at_once = thread_count(threads) if device == "cpu" else 1
+    with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return _diffuse(torch, pool, image, probability, spacing, iterations, conductance, in_plane, device, progress)
 
 
 def _torch(device: str):
@@ -69,7 +65,9 @@ def _torch(device: str):
     return torch
 
 
-def _diffuse(torch, image, probability, spacing, iterations, conductance, in_plane, device, progress) -> np.ndarray:
+def _diffuse(
+    torch, pool, image, probability, spacing, iterations, conductance, in_plane, device, progress
+) -> np.ndarray:
     source = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device)
     free = 1 - torch.from_numpy(np.ascontiguousarray(probability, np.float32)).to(device).clamp(0, 1)
     steps = [min(spacing) / step for step in reversed(spacing)]
@@ -79,21 +77,28 @@ def _diffuse(torch, image, probability, spacing, iterations, conductance, in_pla
     slab = len(source) if device != "cpu" else max(1, _SLAB_VOXELS // source[0].numel())
     parts = [(start, min(start + slab, len(source))) for start in range(0, len(source), slab)]
     for iteration in range(iterations):
-        mean = sum(_squares(torch, current, part, axes, steps) for part in parts) / image.size
-        scale = conductance * math.sqrt(mean)
+        squares = pool.map(partial(_squares, torch, current, axes, steps), parts)
+        scale = conductance * math.sqrt(sum(squares) / image.size)
         if scale == 0:
             break
-        for start, stop in parts:
-            low, high = max(0, start - 2), min(len(source), stop + 2)
-            change = _change(torch, current[low:high], free[low:high], axes, steps, 1 / scale)
-            own = slice(start - low, stop - low)
-            following[start:stop] = current[start:stop] + change[own].mul_(time_step)
+        step = partial(_step, torch, current, following, free, axes, steps, 1 / scale, time_step)
+        for _ in pool.map(step, parts):
+            pass
         current, following = following, current
         progress((iteration + 1) / iterations, f"Diffusing: iteration {iteration + 1} of {iterations}")
     return current.cpu().numpy()
 
 
-def _squares(torch, image: torch.Tensor, part: tuple[int, int], axes: list[int], steps: list[float]) -> float:
+def _step(torch, current, following, free, axes, steps, sharpness, time_step, part: tuple[int, int]) -> None:
+    """One iteration for a part of the slices, from `current` into `following`."""
+    start, stop = part
+    low, high = max(0, start - 1), min(len(current), stop + 1)
+    with torch.inference_mode():
+        change = _change(torch, current[low:high], free[low:high], axes, steps, sharpness)
+        torch.add(current[start:stop], change[start - low : stop - low], alpha=time_step, out=following[start:stop])
+
+
+def _squares(torch, image: torch.Tensor, axes: list[int], steps: list[float], part: tuple[int, int]) -> float:
     """Sum over a part of the slices of the squared gradient magnitude from central differences."""
     start, stop = part
     low, high = max(0, start - 1), min(len(image), stop + 1)
@@ -109,7 +114,8 @@ def _central(torch, image: torch.Tensor, axis: int, step: float) -> torch.Tensor
     count = image.shape[axis]
     result = torch.empty_like(image)
     if count > 2:
-        torch.sub(image.narrow(axis, 2, count - 2), image.narrow(axis, 0, count - 2), out=result.narrow(axis, 1, count - 2))
+        after, before = image.narrow(axis, 2, count - 2), image.narrow(axis, 0, count - 2)
+        torch.sub(after, before, out=result.narrow(axis, 1, count - 2))
     last = count - 1
     result.narrow(axis, 0, 1).copy_(image.narrow(axis, min(1, last), 1) - image.narrow(axis, 0, 1))
     result.narrow(axis, last, 1).copy_(image.narrow(axis, last, 1) - image.narrow(axis, max(0, last - 1), 1))
@@ -117,7 +123,7 @@ def _central(torch, image: torch.Tensor, axis: int, step: float) -> torch.Tensor
 
 
 def _change(torch, image: torch.Tensor, free: torch.Tensor, axes: list[int], steps: list[float], sharpness: float):
-    """div(C grad I) of some slices; wrong in the two outermost where the volume goes on."""
+    """div(C grad I) of some slices; wrong in the outermost one where the volume goes on."""
     central = {axis: _central(torch, image, axis, steps[axis]) for axis in axes}
     change = torch.zeros_like(image)
     for axis in axes:

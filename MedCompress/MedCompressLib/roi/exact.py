@@ -92,7 +92,7 @@ def _to_ratio(plan: RoiPlan, stages: Stages, background: ImageLayer, target: Rat
             f"{source / beside:.4g}:1 with no background at all; ask for less or choose a smaller region"
         )
     try:
-        background.to_size(room)
+        background.to_size(room, beside)
     except Unreachable as failure:
         raise MedCompressError(
             f"a ratio of {target} is out of reach of {background.codec.name} for this background; the nearest is "

@@ -26,7 +26,7 @@ def encode_diffused(
 ) -> Stages:
     """One base layer. probability [k, j, i]: 1 where nothing may change. target: with respect to the diffused volume.
 
-    With `Lossless` every voxel of probability 1 comes back bit for bit; `quality` of the layer says it against the source.
+    With `Lossless` every voxel of probability 1 comes back bit for bit; the layer's `quality` is against the source.
     """
     spacing = plan.volume.geometry.spacing
     smooth = diffuse(plan.codes, probability, spacing, device=device, threads=threads, progress=progress.part(0, 0.6))
@@ -51,7 +51,7 @@ def _to_ratio(plan: RoiPlan, image: ImageLayer, target: Ratio) -> None:
     source = plan.volume.array.nbytes
     beside = 2000 + 16 * len(image.chunks)
     try:
-        image.to_size(max(1, int(source / target.value) - beside))
+        image.to_size(max(1, int(source / target.value) - beside), beside)
     except Unreachable as failure:
         raise MedCompressError(
             f"a ratio of {target} is out of reach of {image.codec.name} for the diffused volume; the nearest is "

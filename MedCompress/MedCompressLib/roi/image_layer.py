@@ -75,10 +75,10 @@ class ImageLayer:
                 f"(peak {peak:g}): ask for less"
             ) from None
 
-    def to_size(self, size: int) -> None:
-        """Encode into about this many bytes; raises codecs.rate.Unreachable."""
+    def to_size(self, size: int, beside: int) -> None:
+        """Encode into so many bytes; with those beside it is met to less than 2 %. Raises codecs.rate.Unreachable."""
         self._require_lossy()
-        self._encoder.to_size(size)
+        self._encoder.to_size(size, beside)
 
     def to_quality(self, value: float) -> None:
         """Encode with one value of the codec's own scale."""

@@ -69,7 +69,7 @@ def _encode(codes, region: Region, own: np.ndarray, decoded, threads, progress: 
         difference = np.abs(values[mask].astype(np.int64) - codes[part][mask])
         if not np.array_equal(found, mask) or (difference.size and difference.max() > region.error):
             raise MedCompressError(
-                f"{region.name} did not come back as promised, nothing was written: report this volume to the developers"
+                f"{region.name} did not come back as promised, nothing was written: report this to the developers"
             )
         decoded[part][mask] = values[mask]
         chunks.put(index, data)

@@ -1,7 +1,7 @@
-"""Method `two-quality`: the bounding box of the region fine, whole slices without it coarse (Srivastava 2024, section 3.4).
+"""Method `two-quality`: the bounding box of the region fine, whole slices without it coarse (Srivastava 2024).
 
-The paper's CRF 20 and 40 are 20 steps of the quantizer apart, each 1/6 of a doubling: 20.07 dB. Where a PSNR is asked for,
-it is that of the surroundings, and the box gets so much more.
+The paper's CRF 20 and 40 are 20 steps of the quantizer apart, each 1/6 of a doubling: 20.07 dB. Where a PSNR is asked
+for, it is that of the surroundings, and the box gets so much more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def encode_two_qualities(
     """
     chosen = get_codec(codec)
     if not isinstance(target, Psnr | Quality) or not chosen.capabilities.lossy:
-        raise MedCompressError("two qualities need a lossy codec with --psnr or --quality for the coarse one: give that")
+        raise MedCompressError("two qualities need a lossy codec, and --psnr or --quality for the coarse one")
     box = bounding_box(roi)
     inside = tuple(slice(*pair) for pair in box)
     lowest = plan.codes.min()

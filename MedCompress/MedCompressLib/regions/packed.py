@@ -19,6 +19,7 @@ from .rans import Decoder, Encoder, damaged, lane_count
 
 ACTIVITIES = 24
 _LEAST_SAMPLES = 400
+_REACH = 65535
 _HEAD = struct.Struct("<iIH")
 _THRESHOLDS = ACTIVITIES - 1
 
@@ -35,6 +36,10 @@ class _Model:
 
     def context(self, kind: int, activity: np.ndarray) -> np.ndarray:
         return kind * ACTIVITIES + np.searchsorted(self.thresholds[kind], activity, side="right")
+
+    def predicted(self, kind: int, found: Surroundings) -> np.ndarray:
+        """Predictions within the range that the fallback allows, so that every error fits an escape."""
+        return np.clip(predicted(found, self.weights[kind]), self.fallback - _REACH, self.fallback + _REACH)
 
     def to_bytes(self) -> bytes:
         parts = [self.thresholds.astype("<u4").tobytes(), self.tables.astype(np.uint8).tobytes()]
@@ -75,7 +80,7 @@ def _steps(mask: np.ndarray):
 
 
 def encode(values: np.ndarray, mask: np.ndarray) -> bytes:
-    """Code values [k, j, i] (whole numbers, less than 2^17 apart) where the mask (bool, at least one voxel) is true."""
+    """Code values [k, j, i] (whole numbers, at most 65535 apart) where the mask (bool, at least one voxel) is true."""
     padded = np.zeros(lattice.padded(mask.shape))
     lattice.interior(padded)[mask] = values[mask]
     flat, known = padded.ravel(), np.zeros(padded.size)
@@ -105,7 +110,7 @@ def _fitted(kinds, fallback: int):
                    thresholds, tables)
     errors, contexts = [], []
     for kind, parts in enumerate(kinds):
-        errors.append([(truth - predicted(found, model.weights[kind])).astype(np.int64) for found, truth in parts])
+        errors.append([(truth - model.predicted(kind, found)).astype(np.int64) for found, truth in parts])
         activity = np.concatenate([found.activity for found, _ in parts]) if parts else np.zeros(0)
         bins = min(ACTIVITIES, len(activity) // _LEAST_SAMPLES)
         if bins > 1:
@@ -155,7 +160,7 @@ def decode(data: bytes, mask: np.ndarray) -> np.ndarray:
     for part, place, offset in _steps(mask):
         found = surroundings(flat, known, place, offset, fallback)
         errors = tables.take(coder, model.context(part.kind, found.activity))
-        flat[place] = predicted(found, model.weights[part.kind]) + errors
+        flat[place] = model.predicted(part.kind, found) + errors
         known[place] = 1
     coder.finish()
     return lattice.interior(padded).astype(np.int32)

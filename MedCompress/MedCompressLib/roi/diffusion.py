@@ -1,8 +1,8 @@
 """Guided anisotropic diffusion: smooths an image except at edges and where a probability map says so.
 
 Luu et al. 2021, eqs. 1 and 2: dI/dt = div(C grad I), C = (1 - p) exp(-|grad I| / K). K = 0.4 cannot be meant in HU
-(noise alone is 30 times that): the paper's filter is built on ITK's, whose conductance parameter is relative to the root
-mean square of the gradient magnitude, taken anew in each iteration. So it is here: K g, with g that root mean square.
+(noise alone is 30 times that): the paper builds on ITK, whose conductance parameter is relative to the root
+mean square g of the gradient magnitude, taken anew in each iteration. So it is here: K stands for K g.
 
 Fluxes live on the faces between voxels, so the mean is kept where p = 0; on a face (1 - p) is the smaller of the two
 voxels', so nothing flows into or out of a voxel with p = 1. No flux crosses the border.

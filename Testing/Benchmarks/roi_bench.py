@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--rates", default="2,10,50", help="Mbit/s; empty for none")
     options = parser.parse_args()
     volume, roi = _case(options)
-    print(f"{volume.array.shape}, region {roi.mean():.1%} of the voxels, entropy there {entropy(volume.array, roi):.2f} bit")
+    print(f"{volume.array.shape}, region {roi.mean():.1%}, entropy in it {entropy(volume.array, roi):.2f} bit")
     with tempfile.TemporaryDirectory() as folder:
         compare_methods(volume, roi, options.psnr, Path(folder) / "a.mcz")
         if options.rates:
@@ -97,8 +97,8 @@ def _one(name, volume, roi, path, method, codec, target):
     if not np.array_equal(result[roi], volume.array[roi]):
         raise SystemExit(f"{name}: the region did not come back")
     bits = f"{report.roi_bits_per_voxel:9.2f}" if report.roi_bits_per_voxel else " " * 9
-    outside = psnr(volume.array, result, PEAK, ~roi)
-    print(f"{name:34} {report.ratio:7.2f} {report.seconds:6.1f} s {seconds:6.1f} s {bits} {outside:6.2f} dB", flush=True)
+    outside = f"{psnr(volume.array, result, PEAK, ~roi):6.2f} dB"
+    print(f"{name:34} {report.ratio:7.2f} {report.seconds:6.1f} s {seconds:6.1f} s {bits} {outside}", flush=True)
     return report
 
 
@@ -124,8 +124,9 @@ def slow_lines(volume: Volume, roi: np.ndarray, quality: float, rates: list[floa
     compress(volume, single, "jpeg2000", Lossless())
     packed = gzip.compress(volume.array.tobytes(), 6)
     print(f"{'line':12} {'way':24} {'bytes':>10} {'region exact':>13} {'viewable':>10} {'all exact':>10}")
+    ways = {"layers": layered.read_bytes(), "jpeg2000": single.read_bytes(), "NRRD gzip": packed}
     for rate in rates:
-        for name, content in (("layers", layered.read_bytes()), ("jpeg2000", single.read_bytes()), ("NRRD gzip", packed)):
+        for name, content in ways.items():
             times = _receive(content, rate, volume, roi, plain=content is packed)
             columns = " ".join(f"{seconds:8.2f} s" for seconds in times)
             print(f"{rate:5g} Mbit/s {name:>15} {len(content):19} {columns}", flush=True)

@@ -20,7 +20,7 @@ SCALES = 64
 _STEPS = (1.0, 1.189207115002721, 1.4142135623730951, 1.6817928305074292)
 _REACH = 7
 _WIDEST = 400
-_FINE = float(1 << 44)
+_FINE = float(1 << 34)
 ESCAPE_BITS = 9
 """Errors that no table holds are sent as two numbers of so many bits: enough for the codes of 16-bit samples."""
 
@@ -56,7 +56,7 @@ def table(shape: int, scale: int) -> Table:
     density = 1.0 / (1.0 + x * x / float(1 << shape))
     for _ in range(shape):
         density = density * density
-    weights = np.floor(density * _FINE / 1024).astype(np.int64)
+    weights = np.floor(density * _FINE).astype(np.int64)
     weights = np.append(weights, int(weights.sum()) >> 12)
     frequency = 1 + weights * (SCALE - len(weights)) // int(weights.sum())
     frequency[reach] += SCALE - int(frequency.sum())

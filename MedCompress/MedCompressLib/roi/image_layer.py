@@ -16,6 +16,8 @@ from ..targets import Psnr
 
 _GROUP_BYTES = 4 << 20
 _BYTES_IN_FLIGHT = 128 << 20
+_GOALS = (1.0, 0.6, 0.2)
+"""Errors to ask for in turn, relative to the goal: of small images an error just below it may not be found at once."""
 
 
 class ImageLayer:
@@ -66,14 +68,19 @@ class ImageLayer:
     def to_psnr(self, target: Psnr, peak: float) -> None:
         """Encode to this PSNR of the counted voxels; raises MedCompressError with what can be reached."""
         self._require_lossy()
-        try:
-            self._encoder.to_mse(peak**2 / 10 ** (target.value / 10))
-        except Unreachable as failure:
-            best = 10 * math.log10(peak**2 / failure.limit)
-            raise MedCompressError(
-                f"{target} is out of reach of {self.codec.name} for the background, which reaches {best:.2f} dB "
-                f"(peak {peak:g}): ask for less"
-            ) from None
+        goal, best = peak**2 / 10 ** (target.value / 10), math.inf
+        for part in _GOALS:
+            try:
+                self._encoder.to_mse(part * goal)
+                return
+            except Unreachable as failure:
+                best = min(best, failure.limit)
+                if best <= goal:
+                    return
+        raise MedCompressError(
+            f"{target} is out of reach of {self.codec.name} for the background, which reaches "
+            f"{10 * math.log10(peak**2 / best):.2f} dB (peak {peak:g}): ask for less"
+        )
 
     def to_size(self, size: int, beside: int) -> None:
         """Encode into so many bytes; with those beside it is met to less than 2 %. Raises codecs.rate.Unreachable."""

@@ -99,10 +99,11 @@ def guidance(probability: np.ndarray, sure: float = SURE, disc: int = DISC) -> n
     rows = probability.shape[1]
     for row in range(-(disc // 2), disc - disc // 2):
         across = row + 0.5 * (1 - disc % 2)
-        width = 2 * int(np.sqrt(max(0.0, (disc / 2) ** 2 - across * across))) + disc % 2
+        reach = np.sqrt(max(0.0, (disc / 2) ** 2 - across * across))
+        width = 2 * int(reach) + 1 if disc % 2 else 2 * int(reach + 0.5)
         if width < 1 or abs(row) >= rows:
             continue
-        wide = maximum_filter1d(source, width, axis=2, mode="constant", origin=0)
+        wide = maximum_filter1d(source, width, axis=2, mode="constant", origin=disc % 2 - 1)
         target, moved = slice(max(0, row), rows + min(0, row)), slice(max(0, -row), rows + min(0, -row))
         np.maximum(dilated[:, target], wide[:, moved], out=dilated[:, target])
     dilated[dilated > sure] = 1

@@ -8,6 +8,8 @@ the irreversible wavelets do not give. What coding directly costs against a resi
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from ..archive.writer import archive_size
@@ -23,6 +25,7 @@ from .regions_coding import Region, encode_regions
 from .stages import Stages
 
 _SLAB = 8
+_RESTORING = ("jpegxl", "jpegls")
 
 
 def encode_exact(
@@ -47,7 +50,8 @@ def encode_exact(
     rest = None
     if restore or lossless:
         exact = np.logical_or.reduce([one.own for one in coded if one.region.error == 0] or [np.zeros_like(roi)])
-        rest = _image(plan, codec, exact, None, threads, progress.part(0.75, 0.95))
+        chosen = codec if lossless else _restoring_codec(codec)
+        rest = _image(plan, chosen, exact, None, threads, progress.part(0.75, 0.95))
         rest.exactly()
     if not lossless:
         background = _image(plan, codec, roi, ~roi, threads, progress.part(0.25, 0.75))
@@ -59,6 +63,15 @@ def encode_exact(
     if rest is not None:
         stages.add_image(rest, "restore")
     return stages
+
+
+def _restoring_codec(codec: str) -> str:
+    """The densest lossless codec that is installed; the background's own where none of these is."""
+    for name in _RESTORING:
+        with suppress(MedCompressError):
+            get_codec(name).version()
+            return name
+    return codec
 
 
 def _image(plan: RoiPlan, codec: str, hidden: np.ndarray, counted, threads, progress: Progress) -> ImageLayer:

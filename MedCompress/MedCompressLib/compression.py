@@ -16,7 +16,7 @@ from .errors import MedCompressError
 from .jobs import Progress, silent
 from .restoring import decoded_slabs, restore
 from .sources import Source, as_source, open_source
-from .targets import Lossless, Target, target_as_dict
+from .targets import Lossless, MaxError, Target, target_as_dict
 from .volume import Volume
 
 __all__ = ["DEFAULT_CODEC", "Report", "compress", "decompress", "info", "restore", "verify"]
@@ -108,7 +108,8 @@ def compress(
         source.modality = modality.upper()
     try:
         progress(0.0, "Measuring the samples")
-        plan = make_plan(source, codec, isinstance(target, Lossless), peak, nan)
+        bound = target.value if isinstance(target, MaxError) else None
+        plan = make_plan(source, codec, isinstance(target, Lossless), peak, nan, bound)
         chunks = ChunkStore(len(plan.groups()), path.parent)
         with chunks:
             manifest = _encode(plan, target, chunks, threads, scheduler, progress.part(0.05, 0.95))

@@ -14,16 +14,17 @@ from .archive import Layer, Manifest
 from .archive.writer import archive_size
 from .codecs import get_codec
 from .codecs.chunk_store import ChunkStore
-from .codecs.interface import Budget, Codec, Distortion, Exact, Setting
+from .codecs.interface import Budget, Codec, Distortion, Exact, Knob, Near, Setting
+from .codecs.knob_rate import KnobEncoder
 from .codecs.rate import GroupEncoder, GroupError, Outcome, Unreachable
 from .errors import MedCompressError
 from .group_trial import GroupTrial
 from .jobs import Progress, silent, thread_count
 from .quality.peak import Peak, peak_of_range
 from .sample_mapping import Mapping
-from .samples import Statistics, choose_mapping, measure, table_mapping
+from .samples import Statistics, bounded_mapping, choose_mapping, measure, table_mapping
 from .sources.source import Source, slabs, slice_bytes
-from .targets import Psnr, Ratio, Target
+from .targets import MaxError, Psnr, Quality, Ratio, Target
 
 GENERAL_CODEC = "deflate"
 _GROUP_BYTES = 4 << 20
@@ -41,6 +42,7 @@ class Plan:
     mapping: Mapping
     peak: Peak | None
     lossless: bool
+    max_error: float | None = None
 
     @property
     def trial(self) -> GroupTrial:
@@ -82,21 +84,49 @@ class Plan:
             return Budget(max(1, int(codes * np.dtype(self.source.scalar_type).itemsize / target.value)))
         if isinstance(target, Psnr):
             return Distortion(self.goal(target) / self.mapping.scale**2)
+        if isinstance(target, Quality):
+            return Knob(self._on_scale(target.value))
+        if isinstance(target, MaxError) and self.mapping.exact and target.value >= 1:
+            return Near(int(target.value)) if Near in self.codec.capabilities.settings else Exact()
         return Exact()
 
+    def _on_scale(self, value: float) -> float:
+        scale = self.codec.capabilities.scale
+        if scale is None:
+            raise MedCompressError(f"{self.codec.name} has no quality scale of its own: ask for a ratio or a PSNR")
+        lowest, highest = sorted((scale.finest, scale.coarsest))
+        if not lowest <= value <= highest:
+            raise MedCompressError(
+                f"quality {value:g} is not on the scale of {self.codec.name}, {scale.name}: "
+                f"give a number from {lowest:g} (smallest {'error' if lowest == scale.finest else 'file'}) to {highest:g}"
+            )
+        return value
 
-def make_plan(source: Source, codec: str, lossless: bool, peak: float | None = None, nan: float | None = None) -> Plan:
+
+def make_plan(
+    source: Source,
+    codec: str,
+    lossless: bool,
+    peak: float | None = None,
+    nan: float | None = None,
+    max_error: float | None = None,
+) -> Plan:
     """Choose mapping, codec and peak; reads the source once or twice, slab by slab.
 
+    max_error: bound on the error of each sample, met by the mapping or by the codec, which codes exactly or nearly so.
     Raises MedCompressError for NaN in lossy coding and for a codec that cannot.
     """
     chosen = get_codec(codec)
-    if not lossless and not chosen.capabilities.lossy:
-        raise MedCompressError(f"{codec} is a lossless codec: leave the ratio or PSNR out, or choose jpeg2000")
+    if not lossless and max_error is None and not chosen.capabilities.lossy:
+        raise MedCompressError(
+            f"{codec} is a lossless codec: leave the ratio or PSNR out, or ask for a maximum error, or choose jpeg2000"
+        )
     if peak is not None and not _SMALLEST <= peak <= _LARGEST:
         raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, as 4096 for CT")
     statistics = sum(map(measure, slabs(source)), Statistics())
     mapping = choose_mapping(source.scalar_type, statistics, lossless, nan)
+    if max_error is not None and not (mapping.exact and max_error >= 1 and Near in chosen.capabilities.settings):
+        mapping = bounded_mapping(source.scalar_type, statistics, max_error, nan)
     if not lossless and statistics.minimum is not None:
         _require_squares(float(statistics.maximum) - float(statistics.minimum))
     if mapping.kind == "raw" and chosen.capabilities.max_bits:
@@ -107,7 +137,7 @@ def make_plan(source: Source, codec: str, lossless: bool, peak: float | None = N
         chosen_peak = Peak(float(peak), f"{peak:g}, as given")
     else:
         chosen_peak = None if lossless else _peak(source, statistics, mapping)
-    return Plan(source, chosen, mapping, chosen_peak, lossless)
+    return Plan(source, chosen, mapping, chosen_peak, lossless, max_error)
 
 
 def _require_squares(span: float) -> None:
@@ -136,15 +166,17 @@ def encode(
     threads: groups in flight, as many as `Plan.threads` finds unless given. try_group: what does `Plan.try_group`'s
     work elsewhere.
     """
-    encoder = GroupEncoder(
+    scale, native = plan.codec.capabilities.scale, Budget in plan.codec.capabilities.settings
+    arguments = (
         plan.groups(),
         plan.try_group if try_group is None else try_group,
         chunks,
         plan.group_bytes,
         threads or plan.threads(None),
         progress,
-        scale=plan.mapping.scale,
+        plan.mapping.scale,
     )
+    encoder = GroupEncoder(*arguments) if native or scale is None else KnobEncoder(*arguments, knob=scale)
     if isinstance(target, Ratio):
         return _to_ratio(plan, target, encoder, chunks)
     if isinstance(target, Psnr):
@@ -156,7 +188,13 @@ def encode(
                 f"{target} is out of reach of {plan.codec.name} for this volume, which reaches {best:.2f} dB "
                 f"(peak {plan.peak.reason}): ask for less or choose lossless"
             ) from None
-    return manifest(plan, target, encoder.exact())
+    outcome = encoder.alike(plan.setting(target, 0))
+    if isinstance(target, MaxError) and outcome.max_error > target.value:
+        raise MedCompressError(
+            f"{plan.codec.version()} moved a sample by {outcome.max_error:g}, nothing was written: choose another codec "
+            "and report this volume to the developers"
+        )
+    return manifest(plan, target, outcome)
 
 
 def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkStore) -> Manifest:

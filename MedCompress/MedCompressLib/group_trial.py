@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .codecs.interface import Codec, SampleFormat, Setting
+from .codecs.group_search import encode_to
 from .codecs.rate import GroupError
 from .errors import MedCompressError
 from .quality.error_sum import ErrorSum
@@ -41,7 +42,7 @@ class GroupTrial:
     ) -> tuple[bytes, np.ndarray, GroupError]:
         """As a call, with the samples as they would come back."""
         codes = self.mapping.forward(samples)
-        chunk = self.codec.encode(codes, self.sample_format, setting)
+        chunk = encode_to(self.codec, codes, self.sample_format, setting)
         decoded = self.codec.decode(chunk, codes.shape, self.sample_format)
         restored = self.mapping.inverse(decoded)
         return chunk, restored, self._compare(samples, restored, first)

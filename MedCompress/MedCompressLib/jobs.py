@@ -19,6 +19,8 @@ from .errors import Cancelled
 
 Show = Callable[[float, str], None]
 _GRACE_SECONDS = 1.5
+_WINDOWS_FLAGS = 0x200 | 0x08000000
+"""CREATE_NEW_PROCESS_GROUP and CREATE_NO_WINDOW."""
 
 
 class Progress:
@@ -73,7 +75,7 @@ class Job:
         self.state = "running"
         self.fraction = 0.0
         self.message = "Starting"
-        self.result: dict[str, Any] | None = None
+        self.result: dict[str, Any] | list[Any] | None = None
         self.log: list[str] = []
         self._clock = clock
         self._started = clock()
@@ -84,7 +86,7 @@ class Job:
         folder = str(Path(__file__).resolve().parent.parent)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, environment.get("PYTHONPATH")]))
-        own_group = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
+        own_group = {"creationflags": _WINDOWS_FLAGS} if os.name == "nt" else {"start_new_session": True}
         self._process = start(
             [python, "-m", Path(__file__).resolve().parent.name, *arguments, "--progress", "json", "--json"],
             stdin=subprocess.DEVNULL,
@@ -180,7 +182,7 @@ class Job:
         except ValueError:
             self.log.append(line)
             return
-        if not isinstance(document, dict):
+        if not isinstance(document, dict | list):
             self.log.append(line)
         elif "fraction" in document:
             self.fraction, self.message = float(document["fraction"]), str(document["message"])

@@ -14,7 +14,7 @@ from .encoding import Plan, make_plan
 from .jobs import Progress, silent, thread_count
 from .quality.peak import Peak
 from .sources import Source, as_source
-from .targets import Lossless, Ratio, Target
+from .targets import Lossless, MaxError, Ratio, Target
 from .volume import Volume
 
 CURVE_RATIOS = (5.0, 10.0, 20.0, 50.0, 100.0)
@@ -43,15 +43,15 @@ class Preview:
     def __init__(
         self, volume: Volume | Source, codec: str = DEFAULT_CODEC, peak: float | None = None, nan: float | None = None
     ):
-        self._plan = {lossless: None for lossless in (False, True)}
+        self._plans: dict[tuple[bool, float | None], Plan] = {}
         self._arguments = (as_source(volume), codec, peak, nan)
 
     def _plan_for(self, target: Target) -> Plan:
-        lossless = isinstance(target, Lossless)
-        if self._plan[lossless] is None:
+        key = isinstance(target, Lossless), target.value if isinstance(target, MaxError) else None
+        if key not in self._plans:
             source, codec, peak, nan = self._arguments
-            self._plan[lossless] = make_plan(source, codec, lossless, peak, nan)
-        return self._plan[lossless]
+            self._plans[key] = make_plan(source, codec, key[0], peak, nan, key[1])
+        return self._plans[key]
 
     def try_target(self, target: Target, slices: Sequence[int], threads: int | None = None) -> Trial:
         """Encode and decode the slices k once, with the codec's own rate control; an archive may differ a little."""

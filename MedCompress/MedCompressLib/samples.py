@@ -10,7 +10,7 @@ from .errors import MedCompressError
 from .sample_mapping import HIGHEST_CODE, Mapping
 from .sample_table import MOST_VALUES, distinct_values, encode_table
 
-__all__ = ["Mapping", "Statistics", "choose_mapping", "measure", "table_mapping"]
+__all__ = ["Mapping", "Statistics", "bounded_mapping", "choose_mapping", "measure", "table_mapping"]
 
 _BLOCK = 1 << 20
 _ROUNDING = 2.0**-53
@@ -91,6 +91,37 @@ def choose_mapping(scalar_type: str, statistics: Statistics, lossless: bool, nan
             bits = max(1, (highest - lowest).bit_length())
             return Mapping("offset", scalar_type, bits, False, _unsigned(bits), offset, nan=filled)
     return _raw(dtype) if lossless else _linear(dtype, statistics.minimum, statistics.maximum, filled)
+
+
+def bounded_mapping(scalar_type: str, statistics: Statistics, max_error: float, nan: float | None = None) -> Mapping:
+    """The mapping to the fewest codes whose inverse is nowhere off by more than `max_error` > 0, in source units.
+
+    Samples of an integer type become multiples of 2 floor(max_error) + 1. Roundings of floating-point types count.
+    Raises MedCompressError where that takes more than 65536 codes, or where the type itself is coarser, and for NaN as
+    choose_mapping does.
+    """
+    dtype = np.dtype(scalar_type)
+    filled = None
+    if statistics.nonfinite:
+        filled = _fill_value(dtype, statistics.nonfinite, nan)
+        statistics += Statistics(filled, filled, 0, filled.is_integer())
+    if statistics.minimum is None:
+        return _direct(dtype, 0, 0, None)
+    lowest, highest = statistics.minimum, statistics.maximum
+    scale, bound = 2.0 * math.floor(max_error) + 1, float(math.floor(max_error))
+    if dtype.kind == "f":
+        scale = 2 * max_error
+        scale = max(0.0, 2 * (max_error - (_bound(dtype, lowest, highest, scale) - max_error) * 1.01))
+        bound = _bound(dtype, lowest, highest, scale) if highest > lowest else 0.0
+    codes = float(highest - lowest) / scale if scale else math.inf
+    if not codes <= HIGHEST_CODE or bound > max_error:
+        least = float(highest - lowest) / (2 * HIGHEST_CODE)
+        raise MedCompressError(
+            f"a maximum error of {max_error:g} is too small for samples from {lowest:g} to {highest:g}: "
+            f"ask for more than about {least:.3g}, or for lossless"
+        )
+    bits = max(1, round(codes).bit_length())
+    return Mapping("linear", dtype.name, bits, False, _unsigned(bits), lowest, scale, bound, filled)
 
 
 def table_mapping(slabs: Iterable[np.ndarray], scalar_type: str, size: int) -> Mapping | None:

@@ -45,21 +45,37 @@ class Psnr:
 
 
 @dataclass(frozen=True)
+class MaxError:
+    """No sample moves by more than this, in the units of the samples; for floating-point types roundings included."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value > 0):
+            raise MedCompressError(
+                f"a maximum error of {self.value:g} is no bound: ask for a number above 0, or for lossless"
+            )
+
+    def __str__(self) -> str:
+        return f"error of at most {self.value:g}"
+
+
+@dataclass(frozen=True)
 class Quality:
-    """A value on the codec's own scale of quality, such as HEVC's QP."""
+    """A value on the codec's own scale, such as HEVC's QP; see `codecs.interface.Scale`."""
 
     value: float
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise MedCompressError(f"quality {self.value:g} is on no codec's scale: ask for a finite number")
+            raise MedCompressError(f"the quality {self.value} is no number: give one on the scale of the codec")
 
     def __str__(self) -> str:
         return f"quality {self.value:g}"
 
 
-Target = Lossless | Ratio | Psnr | Quality
-_KINDS = {"lossless": Lossless, "ratio": Ratio, "psnr": Psnr, "quality": Quality}
+Target = Lossless | Ratio | Psnr | MaxError | Quality
+_KINDS = {"lossless": Lossless, "ratio": Ratio, "psnr": Psnr, "max_error": MaxError, "quality": Quality}
 
 
 def target_as_dict(target: Target) -> dict:

@@ -108,7 +108,7 @@ def test_definitions_spelled_out(reference, data, spacing):
         assert ours.hausdorff == ours.smbd == ours.average_hausdorff == 0 and ours.surface_dice == 1
 
 
-@pytest.mark.parametrize("searching, marked", [(3, 3), (4000, 2)], ids=["tree", "transform"])
+@pytest.mark.parametrize("searching, marked", [(3, 3), (40, 200), (4000, 2)], ids=["few", "tree", "transform"])
 def test_far_voxels(searching, marked):
     spacing, shape, random = (1.5, 0.7, 0.9), (70, 60, 60), np.random.default_rng(5)
     field = np.zeros(shape, bool)

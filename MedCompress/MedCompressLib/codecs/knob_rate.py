@@ -14,8 +14,7 @@ from .interface import Knob, Scale
 from .rate import GroupEncoder, GroupError, Outcome, Unreachable
 from .trend import Trend
 
-_SIZE_BAND = (0.985, 1.008)
-_SIZE_LIMITS = (0.981, 1.019)
+_SIZE_BAND = (0.982, 1.018)
 _MSE_BAND = (10**-0.02, 1.0)
 """From the target to 0.2 dB above it."""
 
@@ -37,11 +36,6 @@ class KnobEncoder(GroupEncoder):
         super().__init__(*arguments, **options)
         self._knob = knob
 
-    def at(self, value: float) -> Outcome:
-        """Encode with one value of the scale."""
-        self._run(dict.fromkeys(range(len(self._bounds)), Knob(value)), "Encoding")
-        return self._outcome()
-
     def to_size(self, total: int, beside: int = 0) -> Outcome:
         """As GroupEncoder.to_size, but with equal quality, not with equal bytes."""
         goal = total + beside
@@ -55,10 +49,9 @@ class KnobEncoder(GroupEncoder):
 
         band = (-math.log(_SIZE_BAND[1] * goal), -math.log(_SIZE_BAND[0] * goal))
         value = self._search(sampled, reached, band, Trend(_SLOPE_OF_SIZE))
-        size = sum(self._chunks.sizes)
-        if band[0] <= value <= band[1] or _SIZE_LIMITS[0] * goal <= size + beside <= _SIZE_LIMITS[1] * goal:
+        if band[0] <= value <= band[1]:
             return self._outcome()
-        raise Unreachable(size, coarse=self._position not in (0.0, 1.0))
+        raise Unreachable(sum(self._chunks.sizes), coarse=self._position not in (0.0, 1.0))
 
     def to_mse(self, goal: float) -> Outcome:
         """As GroupEncoder.to_mse."""

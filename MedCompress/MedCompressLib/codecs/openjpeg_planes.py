@@ -23,11 +23,11 @@ _RESOLUTIONS = 6
 _SMALLEST_SIDE = 8
 """Of the coarsest resolution: smaller ones cost more in headers than they gain."""
 
+LEAST_PRECISION = 8
+"""OpenJPEG sizes its output buffer by the precision, too tightly for noise of fewer bits."""
+
 _LEAST_DISTORATIO = 0.01
 """In dB; OpenJPEG takes 0 and less for "keep everything"."""
-
-_UNCOUNTED = 14
-"""Bytes of the markers SOT and SOD, which OpenJPEG leaves out when it counts."""
 
 
 def encode_planes(planes: np.ndarray, bits: int, signed: bool, setting: Exact | Budget | Distortion) -> bytes:
@@ -92,7 +92,7 @@ def _parameters(binding: ModuleType, shape: tuple[int, int, int], bits: int, set
     parameters.cp_disto_alloc = 1
     if isinstance(setting, Budget):
         parameters.irreversible = 1
-        parameters.tcp_rates[0] = math.prod(shape) * bits / (8 * max(1, setting.size - _UNCOUNTED))
+        parameters.tcp_rates[0] = math.prod(shape) * bits / (8 * setting.size)
     return parameters
 
 

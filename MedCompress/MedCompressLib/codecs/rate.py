@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import MedCompressError
 from ..jobs import Progress, silent, thread_count
 from .chunk_store import ChunkStore
-from .interface import Budget, Distortion, Exact, Setting
+from .interface import Budget, Distortion, Setting
 
 _PASSES = 5
 _SAMPLES = 8
@@ -87,9 +87,9 @@ class GroupEncoder:
         self._scale = scale
         self._errors: dict[int, GroupError] = {}
 
-    def exact(self) -> Outcome:
-        """Encode so that every sample comes back."""
-        self._run(dict.fromkeys(range(len(self._bounds)), Exact()), "Encoding")
+    def alike(self, setting: Setting) -> Outcome:
+        """Encode all groups with one setting, such as Exact."""
+        self._run(dict.fromkeys(range(len(self._bounds)), setting), "Encoding")
         return self._outcome()
 
     def to_size(self, total: int, beside: int = 0) -> Outcome:

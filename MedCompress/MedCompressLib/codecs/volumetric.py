@@ -20,8 +20,9 @@ from .volumetric_levels import best_levels, sample_rows
 from .wavelet import forward_53, inverse_53, matrices_97
 
 _SLICES = 32
-_BLOCK = 1 << 14
-"""Samples of a slice that are transformed together, so that they stay in the processor's cache."""
+_PRODUCT = 1 << 18
+"""Multiplications in one product of matrices. Blocks of this size stay in the processor's cache, and OpenBLAS computes
+them in the calling thread: groups run in parallel already, and its own threads would wait for each other."""
 
 _SLOPE = 0.15
 """Squared error per bit, in squared quantization steps, that an optimal uniform quantizer trades; 0.115 at high rates
@@ -101,8 +102,9 @@ _CODERS = {coder.kind: coder for coder in (Jpeg2000Planes(), Htj2kPlanes())}
 
 
 def _blocks(shape: tuple[int, ...]) -> list[slice]:
-    size = math.prod(shape[1:])
-    return [slice(start, start + _BLOCK) for start in range(0, size, _BLOCK)]
+    """Ranges of the samples of a slice that are transformed together."""
+    size, step = math.prod(shape[1:]), max(1, _PRODUCT // shape[0] ** 2)
+    return [slice(start, start + step) for start in range(0, size, step)]
 
 
 def _forward_97(group: np.ndarray, offset: int, analysis: np.ndarray) -> np.ndarray:

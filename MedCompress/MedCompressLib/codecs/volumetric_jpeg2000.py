@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .interface import Distortion, Setting
+from .interface import Budget, Distortion, Setting
 from .openjpeg import openjpeg
-from .openjpeg_planes import decode_planes, encode_planes
+from .openjpeg_planes import LEAST_PRECISION, decode_planes, encode_planes
 
 _ROUNDING_SHARE = 0.02
 """Squared unit over mean squared error: rounding and the finest quantization then make 0.3 % of the error, 0.015 dB."""
 
-_LEAST_BITS = 8
-"""OpenJPEG sizes its output buffer by the precision, too tightly for noise of fewer bits."""
+_UNCOUNTED = 14
+"""Bytes of the markers SOT and SOD, which OpenJPEG leaves out when it keeps to a budget."""
 
 _USUAL_BITS, _MOST_BITS = 15, 20
 
@@ -38,12 +38,14 @@ class Jpeg2000Planes:
 
     def precision(self, bits: int, reversible: bool) -> int:
         """Of the codestream, for coefficients that need so many bits, with sign."""
-        return max(bits, _LEAST_BITS)
+        return max(bits, LEAST_PRECISION)
 
     def encode(self, planes: np.ndarray, bits: int, unit: float, setting: Setting) -> bytes:
         """A codestream of int32 planes [component, row, column] of this precision."""
         if isinstance(setting, Distortion):
             setting = Distortion(setting.mse / unit**2)
+        if isinstance(setting, Budget):
+            setting = Budget(max(1, setting.size - _UNCOUNTED))
         return encode_planes(planes, bits, True, setting)
 
     def decode(self, codestream: bytes, shape: tuple[int, int, int], bits: int) -> np.ndarray:

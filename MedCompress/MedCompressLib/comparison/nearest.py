@@ -9,6 +9,7 @@ _OFFSETS = 500
 _BLOCK = 1 << 17
 _SEARCHES_TO_TRANSFORM = 10
 _LARGEST_TRANSFORM = 1 << 26
+_SAMPLE = 64
 
 
 @lru_cache(maxsize=64)
@@ -46,8 +47,8 @@ def nearest_distances(
     marked: booleans [k, j, i], contiguous, at least one true.
 
     Every voxel tries its neighbors from the nearest on, so the first that is marked is the nearest. Those that find
-    none within the radius ask a k-d tree of the marked voxels or, where they are much of the array, a distance
-    transform of all of it.
+    none within the radius ask a k-d tree of the marked voxels in their neighborhood or, where they are much of the
+    array, a distance transform of all of it.
     """
     distances = np.full(searching.size, np.inf)
     steps, lengths = near_offsets(spacing, flat)
@@ -80,8 +81,17 @@ def _far_distances(searching: np.ndarray, marked: np.ndarray, spacing: tuple[flo
         return distance_transform_edt(~marked, sampling=spacing).reshape(-1)[searching]
     from scipy.spatial import cKDTree
 
-    def points(indices: np.ndarray) -> np.ndarray:
-        return np.stack(np.unravel_index(indices, marked.shape), 1) * np.array(spacing)
+    def points(indices: np.ndarray, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return (np.stack(np.unravel_index(indices, shape), 1) + first) * np.array(spacing)
 
-    tree = cKDTree(points(np.flatnonzero(marked)), balanced_tree=False, compact_nodes=False, leafsize=32)
-    return tree.query(points(searching))[0]
+    def distances(indices: np.ndarray, first: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        tree = cKDTree(points(indices, first, shape), balanced_tree=False, compact_nodes=False, leafsize=32)
+        return tree.query(wanted)[0]
+
+    corner = np.zeros(3, int)
+    wanted = points(searching, corner, marked.shape)
+    bound = distances(np.flatnonzero(marked)[::_SAMPLE], corner, marked.shape).max()
+    first = np.maximum(np.floor((wanted.min(0) - bound) / spacing), 0).astype(int)
+    last = np.ceil((wanted.max(0) + bound) / spacing).astype(int) + 1
+    near = marked[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]
+    return distances(np.flatnonzero(near), first, near.shape)

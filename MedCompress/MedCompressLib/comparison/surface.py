@@ -46,7 +46,7 @@ class _Directed:
         return float(self.distances.max(initial=0.0))
 
     def percentile(self) -> float:
-        order = np.lexsort((self.areas, self.distances))
+        order = np.argsort(self.distances)
         shared = self.total - self.areas.sum()
         reached = np.concatenate([[shared], shared + np.cumsum(self.areas[order])]) / self.total
         first = min(int(np.searchsorted(reached, PERCENTILE)), order.size)

@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     goal.add_argument("--lossless", action="store_true", help="every sample comes back bit for bit")
     goal.add_argument("--ratio", type=float, metavar="R", help="source bytes to bytes of the whole file, such as 10")
     goal.add_argument("--psnr", type=float, metavar="DB", help="peak signal-to-noise ratio of the volume in dB")
-    goal.add_argument("--quality", type=float, metavar="Q", help="value on the codec's own scale, with --roi")
+    goal.add_argument("--quality", type=float, metavar="Q", help="a value on the codec's own scale, such as HEVC's QP")
     add_roi_options(command)
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become in lossy coding")
@@ -142,8 +142,8 @@ def _read(path: Path) -> Any:
 def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
     if options.roi is not None:
         return run_compress_roi(options, _target(options), _read, progress)
-    if options.quality is not None or options.restore or options.margin or options.roi_labels:
-        raise MedCompressError("--quality, --restore, --margin and --roi-labels go with a region: give --roi MASK")
+    if options.restore or options.margin or options.roi_labels:
+        raise MedCompressError("--restore, --margin and --roi-labels go with a region: give --roi MASK")
     from .compression import compress
 
     report = compress(

@@ -96,9 +96,7 @@ def _regions(options: argparse.Namespace, volume: Any, read: Callable[[Path], An
     masks = [roi.with_margin(mask, options.margin, volume.geometry) for *_, mask in parts]
     if probability is not None and options.margin:
         probability[masks[0].array] = 1
-    regions = [
-        roi.Region(mask.array, error, name) for (name, error, _), mask in zip(parts, masks, strict=True)
-    ]
+    regions = [roi.Region(mask.array, error, name) for (name, error, _), mask in zip(parts, masks, strict=True)]
     return regions, probability, tuple(dict.fromkeys(note for mask in masks for note in mask.notes))
 
 

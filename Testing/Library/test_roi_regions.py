@@ -5,6 +5,7 @@ import pytest
 from archives import textured
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from independent_regions import read_chunk
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.quality import entropy
 from MedCompressLib.regions import chunk, distributions, outline, rans
@@ -137,3 +138,17 @@ def test_fill_keeps_what_is_outside_and_stays_between_its_neighbors():
     inner = filled[0, 12:28, 14:38].astype(float)
     assert np.abs(np.diff(inner, axis=1)).max() < 60
     assert len(np.unique(filled[1])) == 1
+
+
+@pytest.mark.parametrize(("error", "spread"), [(0, 12), (2, 12), (0, 9000)])
+def test_a_reader_written_from_the_specification_agrees(error, spread):
+    shape = (5, 41, 38)
+    random = np.random.default_rng(3)
+    codes = (textured(shape) + random.normal(0, spread, shape)).astype(np.int16)
+    codes[2, 20, 20] = 32767
+    k, j, i = np.indices(shape)
+    mask = ((j - 20) / 19) ** 2 + ((i - 18) / 17) ** 2 < 1
+    found = read_chunk(chunk.encode(codes, mask, error), shape, error, -32768, 32767)
+    ours = chunk.decode(chunk.encode(codes, mask, error), shape, "int16", error)[1]
+    assert set(found) == set(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True))
+    assert all(ours[place] == value for place, value in found.items())

@@ -106,8 +106,9 @@ def _fitted(kinds, fallback: int):
     counts = _neighbor_counts()
     thresholds = np.full((lattice.KINDS, _THRESHOLDS), 0xFFFFFFFF, np.int64)
     tables = np.zeros((lattice.KINDS, ACTIVITIES, 2), np.uint8)
-    model = _Model(fallback, [best_weights(parts, count) for parts, count in zip(kinds, counts, strict=True)],
-                   thresholds, tables)
+    model = _Model(
+        fallback, [best_weights(parts, count) for parts, count in zip(kinds, counts, strict=True)], thresholds, tables
+    )
     errors, contexts = [], []
     for kind, parts in enumerate(kinds):
         errors.append([(truth - model.predicted(kind, found)).astype(np.int64) for found, truth in parts])

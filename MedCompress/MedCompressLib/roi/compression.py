@@ -14,7 +14,7 @@ import numpy as np
 from ..archive import Archive, Manifest, write_archive
 from ..errors import MedCompressError
 from ..jobs import Progress, silent
-from ..targets import Target, target_as_dict
+from ..targets import Lossless, Psnr, Quality, Ratio, Target, target_as_dict
 from ..volume import Volume
 from .exact import encode_exact
 from .figures import roi_figures
@@ -126,6 +126,8 @@ def _checked(path: Path, volume: Volume, regions, method: str, target: Target | 
         raise MedCompressError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     if target is None:
         raise MedCompressError("the quality of the background is missing: give a PSNR, a ratio, a quality or lossless")
+    if not isinstance(target, Lossless | Psnr | Ratio | Quality):
+        raise MedCompressError(f"{target} cannot be asked for around a region: give a PSNR, ratio, quality or lossless")
     if restore and method != "exact":
         raise MedCompressError(f"the method {method} cannot restore everything: choose the method exact")
     if not regions or any(region.mask.shape != volume.array.shape for region in regions):

@@ -42,7 +42,8 @@ class ImageLayer:
         starts = range(0, len(image), self.slices)
         self.chunks = ChunkStore(len(starts))
         self.decoded = np.empty_like(image)
-        bounds = [(start, min(start + self.slices, len(image))) for start in starts]
+        bounds = self._bounds = [(start, min(start + self.slices, len(image))) for start in starts]
+        self._errors: dict[tuple[int, int], GroupError] = {}
         group_bytes = self.slices * image[0].nbytes
         at_once = max(1, min(thread_count(threads), _BYTES_IN_FLIGHT // group_bytes))
         scale = codec.capabilities.scale
@@ -56,9 +57,15 @@ class ImageLayer:
         """Bytes of all chunks."""
         return sum(self.chunks.sizes)
 
+    @property
+    def mse(self) -> float:
+        """Mean squared error of the counted voxels, in squared codes, of the chunks as they are."""
+        errors = [self._errors[bounds] for bounds in self._bounds]
+        return sum(error.squares for error in errors) / sum(error.count for error in errors)
+
     def exactly(self) -> None:
         """Encode so that every voxel comes back; raises MedCompressError where the codec fails to."""
-        self._encoder.exact()
+        self._encoder.alike(Exact())
         if not np.array_equal(self.decoded, self._image):
             raise MedCompressError(
                 f"{self.codec.version()} did not give the image back exactly, nothing was written: "
@@ -75,7 +82,7 @@ class ImageLayer:
                 return
             except Unreachable as failure:
                 best = min(best, failure.limit)
-                if best <= goal:
+                if self.mse <= goal:
                     return
         raise MedCompressError(
             f"{target} is out of reach of {self.codec.name} for the background, which reaches "
@@ -94,12 +101,11 @@ class ImageLayer:
             raise MedCompressError(f"{self.codec.name} has no quality scale of its own: give a PSNR or a ratio instead")
         low, high = sorted((scale.finest, scale.coarsest))
         if not low <= value <= high:
-            raise MedCompressError(f"quality {value:g} is not on the scale of {self.codec.name} ({scale.name}): "
-                                   f"give a number from {low:g} to {high:g}")
-        self._encoder.at(value) if isinstance(self._encoder, KnobEncoder) else self._everything(Knob(value))
-
-    def _everything(self, setting: Setting) -> None:
-        self._encoder._run(dict.fromkeys(range(len(self.chunks)), setting), "Encoding")
+            raise MedCompressError(
+                f"quality {value:g} is not on the scale of {self.codec.name} ({scale.name}): "
+                f"give a number from {low:g} to {high:g}"
+            )
+        self._encoder.alike(Knob(value))
 
     def _require_lossy(self) -> None:
         if not self.codec.capabilities.lossy:
@@ -117,4 +123,5 @@ class ImageLayer:
             difference = difference[self._counted[start:stop]]
         largest = float(np.abs(difference).max()) if difference.size else 0.0
         squares = float(np.square(difference, out=difference).sum(dtype=np.float64))
-        return chunk, GroupError(max(1, difference.size), squares, largest)
+        error = self._errors[start, stop] = GroupError(max(1, difference.size), squares, largest)
+        return chunk, error

@@ -40,6 +40,4 @@ def make_plan(volume: Volume, peak: float | None) -> RoiPlan:
     if peak is not None and not 1e-140 <= peak <= 1e140:
         raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, as 4096 for CT")
     given = Peak(float(peak), f"{peak:g}, as given") if peak is not None else None
-    return RoiPlan(
-        volume, mapping, mapping.forward(volume.array), given or choose_peak(volume.modality, volume.array)
-    )
+    return RoiPlan(volume, mapping, mapping.forward(volume.array), given or choose_peak(volume.modality, volume.array))

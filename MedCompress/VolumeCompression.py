@@ -1,30 +1,31 @@
 """Slicer module: compress a volume, open archives, see what compression did to the image."""
 
-import enum
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
 import slicer
 import vtk
-from MedCompressLib.codecs import codec_names
+from MedCompressLib.compression import DEFAULT_CODEC
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import silent
 from MedCompressLib.preview import Preview
-from MedCompressLib.targets import Lossless, Psnr, Ratio, Target
+from MedCompressLib.recommendation import recommend
 from MedCompressSlicer import archives, results, volumes
 from MedCompressSlicer.archive_plugins import ArchiveFileReader as VolumeCompressionFileReader  # noqa: F401
 from MedCompressSlicer.archive_plugins import ArchiveFileWriter as VolumeCompressionFileWriter  # noqa: F401
+from MedCompressSlicer.codec_advice import AdviceStep, comparedCodecs, generalAdvice, installed
+from MedCompressSlicer.codec_choices import labelCodecs
+from MedCompressSlicer.compression_parameters import VolumeCompressionParameterNode
 from MedCompressSlicer.compression_steps import CompressionSteps
+from MedCompressSlicer.goals import Goal, limitMaxError, limitQuality, offerGoals, refusal, showGoal
 from MedCompressSlicer.job_panel import JobPanel
+from MedCompressSlicer.live_preview import LivePreview
 from MedCompressSlicer.reloading import forgetPackages
 from MedCompressSlicer.requirements import ensurePackages
 from MedCompressSlicer.sample_data import registerSampleData
-from MedCompressSlicer.slice_follower import SliceFollower
 from MedCompressSlicer.slice_preview import SlicePreview
-from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -47,56 +48,21 @@ class VolumeCompression(ScriptedLoadableModule):
             "Compresses a volume into a verified .mcz archive, lossless or to a chosen ratio or quality, and shows what"
             " compression did to the image. In the Python console:"
             "<pre>logic = slicer.util.getModuleLogic('VolumeCompression')\n"
-            "logic.compress('CTChest', '/tmp/chest.mcz', ratio=10)   # Compress\n"
+            "logic.compress('CTChest', '/tmp/chest.mcz', 'htj2k', ratio=10)   # Compress\n"
             "restored = logic.open('/tmp/chest.mcz')                 # open an archive\n"
             "logic.difference('CTChest', restored)                   # difference volume\n"
             "logic.quality('CTChest', restored)                      # table of figures\n"
-            "logic.curve('CTChest')                                  # ratio against PSNR\n"
+            "logic.curve('CTChest', ['jpeg2000', 'htj2k'])           # ratio against PSNR\n"
+            "logic.recommend('CTChest')                              # Recommend\n"
             "logic.preview('CTChest', ratio=20)                      # live preview</pre>"
         )
-        parent.acknowledgementText = _("Built on OpenJPEG, glymur, SimpleITK and NumPy.")
+        parent.acknowledgementText = _("Built on OpenJPEG, glymur, imagecodecs, PyAV, SimpleITK and NumPy.")
         slicer.app.connect("startupCompleted()", registerSamples)
 
 
 def registerSamples() -> None:
     """Offer sample volumes in the module Sample Data."""
     registerSampleData(Path(__file__).parent / "Resources" / "SampleData" / "VolumeCompression.json")
-
-
-class Goal(enum.Enum):
-    """What the user asks for."""
-
-    LOSSLESS = "lossless"
-    RATIO = "ratio"
-    PSNR = "psnr"
-
-    def label(self) -> str:
-        return {
-            Goal.LOSSLESS: _("Lossless"),
-            Goal.RATIO: _("Compression ratio"),
-            Goal.PSNR: _("Quality (PSNR)"),
-        }[self]
-
-
-@parameterNodeWrapper
-class VolumeCompressionParameterNode:
-    """Choices of the user, saved with the scene.
-
-    ratio: source bytes to file bytes. psnr: in dB. preview: try the target on the slice in view while it changes.
-    suggestedPath: the output path that was proposed and gives way to the next proposal while the user keeps it.
-    """
-
-    inputVolume: vtkMRMLScalarVolumeNode
-    codec: Annotated[str, Choice(codec_names())] = codec_names()[0]
-    goal: Goal = Goal.LOSSLESS
-    ratio: Annotated[float, WithinRange(1.5, 200)] = 10.0
-    psnr: Annotated[float, WithinRange(20, 100)] = 50.0
-    outputPath: Path
-    suggestedPath: Path
-    preview: bool = False
-
-    def target(self) -> Target:
-        return {Goal.LOSSLESS: Lossless(), Goal.RATIO: Ratio(self.ratio), Goal.PSNR: Psnr(self.psnr)}[self.goal]
 
 
 class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -109,6 +75,7 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self._parameterNode = None
         self._parameterNodeGuiTag = None
         self._steps = None
+        self._advised = None
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -122,9 +89,11 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.ui.resultTable.verticalHeader().setDefaultSectionSize(20)
         self.ui.resultTable.visible = False
         self.jobs = JobPanel(self.ui.progressBar, self.ui.statusLabel, self.ui.cancelButton)
-        self._slices = SliceFollower(self.updatePreview)
+        self._preview = LivePreview(self.logic.slicePreview, self.ui.previewLabel, self.wantedPreview)
+        self.ui.recommendationLabel.text = generalAdvice()
         self.ui.compressButton.connect("clicked(bool)", self.onCompress)
         self.ui.curveButton.connect("clicked(bool)", self.onCurve)
+        self.ui.recommendButton.connect("clicked(bool)", self.onRecommend)
         self.ui.previewCheckBox.connect("clicked(bool)", self.onPreviewClicked)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -135,6 +104,7 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
     def cleanup(self) -> None:
         self.stopWork()
         self.setParameterNode(None)
+        self._preview.close()
         self.removeObservers()
 
     def enter(self) -> None:
@@ -157,7 +127,7 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.setParameterNode(None)
 
     def onSceneChanged(self, caller, event) -> None:
-        self.logic.removePreview()
+        self._preview.stop()
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -184,27 +154,36 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
             self.onParametersModified()
         else:
-            self.endPreview()
+            self._preview.stop()
 
     def onParametersModified(self, caller=None, event=None) -> None:
         parameters = self._parameterNode
         if parameters is None:
             return
-        lossy = self.logic.canBeLossy(parameters.inputVolume, parameters.codec)
-        if not lossy:
+        volume, codec = parameters.inputVolume, parameters.codec
+        if refusal(parameters.goal, volume, codec):
             parameters.goal = Goal.LOSSLESS
-        self.ui.goalComboBox.enabled = lossy
-        self.ui.goalComboBox.toolTip = (
-            _("What is asked of the archive") if lossy else _("This codec and label maps are lossless only")
-        )
-        self.ui.ratioSlider.visible = self.ui.ratioLabel.visible = parameters.goal is Goal.RATIO
-        self.ui.psnrSlider.visible = self.ui.psnrLabel.visible = parameters.goal is Goal.PSNR
+        labelCodecs(self.ui.codecComboBox)
+        offerGoals(self.ui.goalComboBox, volume, codec)
+        limitMaxError(self.ui.maxErrorSpinBox, volume)
+        self.suggestQuality(limitQuality(self.ui.qualitySpinBox, self.ui.qualityLabel, codec))
+        showGoal(self.ui, parameters.goal)
+        if self._advised not in (None, volume):
+            self._advised = None
+            self.ui.recommendationLabel.text = generalAdvice()
         self.suggestOutput()
         self.updateButtons()
         if parameters.preview and parameters.inputVolume:
-            self._slices.start()
+            self._preview.start()
         else:
-            self.endPreview()
+            self._preview.stop()
+
+    def suggestQuality(self, quality: float | None) -> None:
+        """A number means nothing on another codec's scale: begin there with a good one."""
+        parameters = self._parameterNode
+        if quality is not None and parameters.scaleOf != parameters.codec:
+            parameters.scaleOf = parameters.codec
+            parameters.quality = quality
 
     def suggestOutput(self) -> None:
         """Name the archive after the volume until the user has named it otherwise."""
@@ -215,21 +194,12 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
                 parameters.suggestedPath = suggestion
                 parameters.outputPath = suggestion
 
-    def endPreview(self) -> None:
-        self._slices.stop()
-        self.logic.removePreview()
-        self.ui.previewLabel.text = ""
-
-    def updatePreview(self) -> None:
+    def wantedPreview(self) -> tuple | None:
+        """Volume, codec and target to show on the slice in view, None where nothing is."""
         parameters = self._parameterNode
         if not (parameters and parameters.preview and parameters.inputVolume) or self.jobs.running:
-            return
-        try:
-            text = self.logic.previewText(parameters.inputVolume, parameters.codec, parameters.target())
-        except MedCompressError as error:
-            self.logic.removePreview()
-            text = str(error)
-        self.ui.previewLabel.text = text
+            return None
+        return parameters.inputVolume, parameters.codec, parameters.target()
 
     def updateButtons(self) -> None:
         reason = ""
@@ -239,43 +209,70 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             reason = _("Choose a volume first")
         for button, text in (
             (self.ui.compressButton, _("Write the archive, verify it, and show what came back")),
-            (self.ui.curveButton, _("Try several ratios on slices spread over the volume; writes nothing")),
+            (self.ui.curveButton, _("Compare lossy codecs at several ratios on slices of the volume; writes nothing")),
+            (self.ui.recommendButton, _("Try all codecs on some slices of the volume; writes nothing")),
             (self.ui.previewCheckBox, _("Show the slice in view as it would come back, while the settings change")),
         ):
             button.enabled = not reason
             button.toolTip = reason or text
 
     def onPreviewClicked(self, checked: bool) -> None:
-        if checked and not self.logic.ensurePackages():
+        if checked and not self.logic.ensurePackages([self._parameterNode.codec]):
             self._parameterNode.preview = False
 
     def onCompress(self, *_unused) -> None:
         parameters = self._parameterNode
-        with slicer.util.tryWithErrorDisplay(_("The volume was not compressed.")):
-            try:
-                path = self.logic.archivePath(parameters.outputPath)
-                parameters.outputPath = path
-                question = _("{path} exists. Replace it?").format(path=path)
-                if not path.exists() or slicer.util.confirmYesNoDisplay(question, _("Volume Compression")):
-                    self.run(path)
-            except MedCompressError as error:
-                self.onFailed(str(error))
+        with self.failing(_("The volume was not compressed.")):
+            path = self.logic.archivePath(parameters.outputPath)
+            parameters.outputPath = path
+            question = _("{path} exists. Replace it?").format(path=path)
+            if not path.exists() or slicer.util.confirmYesNoDisplay(question, _("Volume Compression")):
+                self.run(path)
 
     def onCurve(self, *_unused) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The curve was not computed.")):
+        with self.failing(_("The curve was not computed.")):
+            self.run(None)
+
+    def onRecommend(self, *_unused) -> None:
+        with self.failing(_("No codec was recommended.")):
+            if not self.jobs.running and self.logic.ensurePackages():
+                self._parameterNode.preview = False
+                self._steps = AdviceStep(self._parameterNode.inputVolume)
+                self._steps.start(self.jobs, self.onAdvice, self.onFailed)
+                self.updateButtons()
+
+    def onAdvice(self, volumeNode, sentence: str) -> None:
+        self._advised = volumeNode
+        self.ui.recommendationLabel.text = sentence
+        self.updateButtons()
+
+    @contextmanager
+    def failing(self, text: str):
+        """Say what went wrong: the library's errors in their own words, others with this text."""
+        with slicer.util.tryWithErrorDisplay(text):
             try:
-                self.run(None)
+                yield
             except MedCompressError as error:
                 self.onFailed(str(error))
 
     def run(self, path: Path | None) -> None:
-        """Run the steps of a press one after another, with the parameters as they are now."""
-        if self.jobs.running or not self.logic.ensurePackages():
-            return
+        """Run the steps of a press one after another, with the parameters as they are now; no path: only the curves.
+
+        The curves of codecs whose packages are declined are left out.
+        """
         parameters = self._parameterNode
+        codec, curves = parameters.codec, []
+        if path is None:
+            curves = self.logic.curveCodecs(parameters.inputVolume, codec)
+        if self.jobs.running:
+            return
+        if not self.logic.ensurePackages(curves or [codec]):
+            curves = installed(curves)
+            if not curves:
+                return
         parameters.preview = False
         self.jobs.say(_("Preparing"))
-        self._steps = CompressionSteps(parameters.inputVolume, path, parameters.codec, parameters.target())
+        self._steps = CompressionSteps(parameters.inputVolume, path, codec, parameters.target(), curves)
         self._steps.start(self.jobs, self.onDone, self.onFailed)
         self.updateButtons()
 
@@ -302,14 +299,20 @@ class VolumeCompressionLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self._preview = SlicePreview()
+        self.slicePreview = SlicePreview()
 
     def getParameterNode(self):
         return VolumeCompressionParameterNode(super().getParameterNode())
 
-    def compress(self, volume, path, codec: str = codec_names()[0], ratio=None, psnr=None, progress=silent) -> dict:
-        """Compress a volume node into the archive at `path`: lossless unless a ratio or a PSNR in dB is given."""
-        return archives.compressNode(volume, path, codec, archives.makeTarget(ratio, psnr), progress)
+    def compress(
+        self, volume, path, codec=DEFAULT_CODEC, ratio=None, psnr=None, progress=silent, *, maxError=None, quality=None
+    ) -> dict:
+        """Compress a volume node into the archive at `path`: lossless unless one target is given.
+
+        ratio; psnr in dB; maxError in units of the volume; quality on the codec's own scale.
+        """
+        target = archives.makeTarget(ratio, psnr, maxError, quality)
+        return archives.compressNode(volume, path, codec, target, progress)
 
     def open(self, path, name: str | None = None):
         """New volume node from an archive."""
@@ -327,36 +330,33 @@ class VolumeCompressionLogic(ScriptedLoadableModuleLogic):
         """New table node with PSNR, SSIM and the other figures of `test` against `reference`."""
         return results.qualityTable(results.compareNodes(reference, test))
 
-    def curve(self, volume, codec: str = codec_names()[0]):
-        """New plot chart node: PSNR at several ratios, tried on slices spread over the volume."""
+    def curve(self, volume, codecs=(DEFAULT_CODEC,)):
+        """New plot chart node: PSNR at several ratios for each codec, tried on slices spread over the volume."""
         node = volumes.asVolumeNode(volume)
-        return results.curveChart(node.GetName(), Preview(volumes.volumeFromNode(node), codec).curve())
+        source = volumes.volumeFromNode(node)
+        codecs = [codecs] if isinstance(codecs, str) else codecs
+        return results.curveChart(node.GetName(), {codec: Preview(source, codec).curve() for codec in codecs})
 
-    def preview(self, volume, codec: str = codec_names()[0], ratio=None, psnr=None):
+    def curveCodecs(self, volume, codec: str) -> list[str]:
+        """Lossy codecs worth comparing with this one."""
+        return [name for name in comparedCodecs(codec) if archives.canBeLossy(volume, name)]
+
+    def recommend(self, volume, progress=silent) -> dict:
+        """Which codec is fast, dense, for DICOM and papers, and smallest when exact, tried on slices of the volume."""
+        return recommend(volumes.volumeFromNode(volumes.asVolumeNode(volume)), progress).as_dict()
+
+    def preview(self, volume, codec: str = DEFAULT_CODEC, ratio=None, psnr=None, *, maxError=None, quality=None):
         """Show the current slice as it would come back; returns its volume node. `removePreview` takes it away."""
-        self._preview.update(volume, codec, archives.makeTarget(ratio, psnr))
-        return self._preview.node
-
-    def previewText(self, volume, codec: str, target: Target) -> str:
-        """Show the preview and say in one line what it costs."""
-        trial, k = self._preview.update(volume, codec, target)
-        text = _("Slice {k}: {ratio:.1f}:1").format(k=k, ratio=trial.ratio)
-        if trial.max_error == 0:
-            return text + _(", exact")
-        return text + _(", {psnr:.1f} dB (peak {peak}), largest error {error:g}").format(
-            psnr=trial.psnr, peak=trial.peak.reason, error=trial.max_error
-        )
+        self.slicePreview.update(volume, codec, archives.makeTarget(ratio, psnr, maxError, quality))
+        return self.slicePreview.node
 
     def removePreview(self) -> None:
-        self._preview.remove()
+        self.slicePreview.remove()
 
     def firstVolume(self):
         """The first volume of the scene that can be compressed, None where there is none."""
         nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
         return next((node for node in nodes if not node.GetHideFromEditors() and volumes.isUsable(node)), None)
-
-    def canBeLossy(self, volume, codec: str) -> bool:
-        return archives.canBeLossy(volume, codec)
 
     def suggestedPath(self, volume) -> Path:
         return archives.suggestedPath(volume)
@@ -364,9 +364,9 @@ class VolumeCompressionLogic(ScriptedLoadableModuleLogic):
     def archivePath(self, text) -> Path:
         return archives.archivePath(text)
 
-    def ensurePackages(self) -> bool:
-        """Ask for and install what the library needs and Slicer lacks; False when the user declined."""
-        return ensurePackages()
+    def ensurePackages(self, codecs=()) -> bool:
+        """Ask for and install what the library and these codecs need and Slicer lacks; False when the user declined."""
+        return ensurePackages(codecs=codecs)
 
 
 class VolumeCompressionTest(ScriptedLoadableModuleTest):

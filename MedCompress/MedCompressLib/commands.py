@@ -11,10 +11,17 @@ from typing import Any, NoReturn
 from . import __version__
 from .codecs import codec_names
 from .commands_compare import add_compare_options, run_compare
+<<<<<<< HEAD
 from .commands_roi import add_roi_options, run_compress_roi, run_layers
 from .errors import MedCompressError
 from .jobs import Progress
 from .targets import Lossless, Psnr, Quality, Ratio, Target
+=======
+from .commands_match import add_match_options, run_match
+from .commands_trials import add_curve_options, run_curve, run_recommend
+from .jobs import Progress
+from .targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
+>>>>>>> main
 
 Printed = tuple[Any, str]
 
@@ -40,8 +47,13 @@ def build_parser() -> argparse.ArgumentParser:
     goal.add_argument("--lossless", action="store_true", help="every sample comes back bit for bit")
     goal.add_argument("--ratio", type=float, metavar="R", help="source bytes to bytes of the whole file, such as 10")
     goal.add_argument("--psnr", type=float, metavar="DB", help="peak signal-to-noise ratio of the volume in dB")
+<<<<<<< HEAD
     goal.add_argument("--quality", type=float, metavar="Q", help="a value on the codec's own scale, such as HEVC's QP")
     add_roi_options(command)
+=======
+    goal.add_argument("--max-error", type=float, metavar="E", help="no sample moves by more, in units of the samples")
+    goal.add_argument("--quality", type=float, metavar="Q", help="a value on the codec's own scale, such as HEVC's QP")
+>>>>>>> main
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become in lossy coding")
     _threads(command)
@@ -74,12 +86,22 @@ def build_parser() -> argparse.ArgumentParser:
     text = "compare segmentations with a reference: overlap and distances of each segment"
     add_compare_options(_add(commands, "compare", run_compare, text, progress=True))
 
-    command = _add(commands, "curve", _curve, "PSNR at several ratios, on slices spread over the volume", progress=True)
+    text = "PSNR at several ratios, on slices spread over the volume"
+    command = _add(commands, "curve", run_curve, text, progress=True)
     _volume_input(command)
-    _codec(command)
-    command.add_argument(
-        "--ratios", type=_numbers, metavar="R,R,...", help="ratios to try (default: 5,10,20,50,100)"
-    )
+    add_curve_options(command)
+    _peak(command)
+    command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become")
+    _threads(command)
+
+    text = "try the codecs on some slices and name the one for each need"
+    command = _add(commands, "recommend", run_recommend, text, progress=True)
+    _volume_input(command)
+    _threads(command)
+
+    command = _add(commands, "match", run_match, "sizes of several codecs at equal PSNR", progress=True)
+    _volume_input(command)
+    add_match_options(command)
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become")
     _threads(command)
@@ -116,16 +138,17 @@ def _threads(command: argparse.ArgumentParser) -> None:
     command.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
-
-
 def _target(options: argparse.Namespace) -> Target:
     if options.lossless:
         return Lossless()
+<<<<<<< HEAD
     if options.quality is not None:
         return Quality(options.quality)
     return Ratio(options.ratio) if options.ratio is not None else Psnr(options.psnr)
+=======
+    kinds = {Ratio: options.ratio, Psnr: options.psnr, MaxError: options.max_error, Quality: options.quality}
+    return next(kind(value) for kind, value in kinds.items() if value is not None)
+>>>>>>> main
 
 
 def _read(path: Path) -> Any:
@@ -231,21 +254,6 @@ def _quality_text(report: Any) -> str:
     lines = [row("whole volume", report)]
     lines += [row(name, part) for name, part in (("inside", report.inside), ("outside", report.outside)) if part]
     return "\n".join([*lines, f"peak {report.peak_reason}"])
-
-
-def _curve(options: argparse.Namespace, progress: Progress) -> Printed:
-    from .preview import CURVE_RATIOS, Preview
-    from .sources import open_source
-
-    progress(0.0, f"Reading {options.input}")
-    with closing(open_source(options.input, options.series)) as source:
-        if options.modality:
-            source.modality = options.modality.upper()
-        preview = Preview(source, options.codec, options.peak, options.nan)
-        points = preview.curve(options.ratios or CURVE_RATIOS, threads=options.threads, progress=progress)
-    rows = [{"ratio": ratio, "psnr": psnr if psnr != float("inf") else None} for ratio, psnr in points]
-    text = "\n".join(f"{ratio:8.2f}:1  {psnr:6.2f} dB" for ratio, psnr in points)
-    return {"codec": options.codec, "points": rows}, text
 
 
 def _summary(document: dict[str, Any]) -> str:

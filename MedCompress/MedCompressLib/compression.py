@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from .archive import Archive, Manifest, write_archive
 from .codecs.chunk_store import ChunkStore
 from .encoding import Plan, encode, make_plan
-from .errors import MedCompressError
+from .errors import Cancelled, MedCompressError
 from .jobs import Progress, silent
 from .restoring import decoded_slabs, restore
 from .sources import Source, as_source, open_source
@@ -120,7 +121,8 @@ def compress(
     finally:
         if source is not given:
             source.close()
-    progress(1.0, f"Wrote {path.name}")
+    with suppress(Cancelled):  # too late: the archive is there
+        progress(1.0, f"Wrote {path.name}")
     return Report(manifest, size)
 
 

@@ -26,7 +26,7 @@ from .samples import Statistics, bounded_mapping, choose_mapping, measure, table
 from .sources.source import Source, slabs, slice_bytes
 from .targets import MaxError, Psnr, Quality, Ratio, Target
 
-GENERAL_CODEC = "deflate"
+GENERAL_CODEC = "gzip"
 _GROUP_BYTES = 4 << 20
 _BYTES_IN_FLIGHT = 128 << 20
 TryGroup = Callable[[int, int, Setting], tuple[bytes, GroupError]]
@@ -96,9 +96,10 @@ class Plan:
             raise MedCompressError(f"{self.codec.name} has no quality scale of its own: ask for a ratio or a PSNR")
         lowest, highest = sorted((scale.finest, scale.coarsest))
         if not lowest <= value <= highest:
+            best = "first" if lowest == scale.finest else "second"
             raise MedCompressError(
                 f"quality {value:g} is not on the scale of {self.codec.name}, {scale.name}: "
-                f"give a number from {lowest:g} (smallest {'error' if lowest == scale.finest else 'file'}) to {highest:g}"
+                f"give a number from {lowest:g} to {highest:g}, of which the {best} is the best"
             )
         return value
 
@@ -191,8 +192,8 @@ def encode(
     outcome = encoder.alike(plan.setting(target, 0))
     if isinstance(target, MaxError) and outcome.max_error > target.value:
         raise MedCompressError(
-            f"{plan.codec.version()} moved a sample by {outcome.max_error:g}, nothing was written: choose another codec "
-            "and report this volume to the developers"
+            f"{plan.codec.version()} moved a sample by {outcome.max_error:g}, nothing was written: "
+            "choose another codec and report this volume to the developers"
         )
     return manifest(plan, target, outcome)
 
@@ -221,23 +222,33 @@ def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkSto
 def _overhead(plan: Plan, target: Target, chunk_size: int, count: int) -> int:
     """Bytes of the archive beside its chunks."""
     size = max(1, chunk_size)
-    draft = _manifest(plan, target, [size] * count, [0xFFFFFFFF] * count, 123.456789012345678, 1234.0)
+    knob = None if Budget in plan.codec.capabilities.settings else 12.3456789012345678
+    draft = _manifest(plan, target, [size] * count, [0xFFFFFFFF] * count, 123.456789012345678, 1234.0, knob)
     return archive_size(draft) - size * count
 
 
 def manifest(plan: Plan, target: Target, outcome: Outcome) -> Manifest:
     """The manifest of an encoded volume."""
     chunks = outcome.chunks
-    return _manifest(plan, target, chunks.sizes, chunks.crc32, outcome.mse, outcome.max_error)
+    knob = outcome.setting.value if isinstance(outcome.setting, Knob) else None
+    return _manifest(plan, target, chunks.sizes, chunks.crc32, outcome.mse, outcome.max_error, knob)
 
 
 def _manifest(
-    plan: Plan, target: Target, sizes: list[int], crc32: list[int], mse: float, max_error: float
+    plan: Plan,
+    target: Target,
+    sizes: list[int],
+    crc32: list[int],
+    mse: float,
+    max_error: float,
+    knob: float | None = None,
 ) -> Manifest:
     source = plan.source
     quality: dict[str, Any] = {"mse": mse, "max_error": max_error, "psnr": None}
     if mse and plan.peak:
         quality["psnr"] = 10 * math.log10(plan.peak.value**2 / mse)
+    if knob is not None:
+        quality["knob"] = knob
     layer = Layer(
         member=f"layers/0.{plan.codec.capabilities.extension}",
         role="base",

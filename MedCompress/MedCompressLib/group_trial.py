@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .codecs.interface import Codec, SampleFormat, Setting
 from .codecs.group_search import encode_to
+from .codecs.interface import Codec, SampleFormat, Setting
 from .codecs.rate import GroupError
 from .errors import MedCompressError
 from .quality.error_sum import ErrorSum

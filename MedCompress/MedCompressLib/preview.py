@@ -9,15 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .codecs import get_codec
+from .codecs.interface import Budget
+from .codecs.trend import Trend
 from .compression import DEFAULT_CODEC
 from .encoding import Plan, make_plan
 from .jobs import Progress, silent, thread_count
 from .quality.peak import Peak
 from .sources import Source, as_source
-from .targets import Lossless, MaxError, Ratio, Target
+from .targets import Lossless, MaxError, Quality, Ratio, Target
 from .volume import Volume
 
 CURVE_RATIOS = (5.0, 10.0, 20.0, 50.0, 100.0)
+_TOGETHER = 8
+"""Neighbors that show what a codec gains by coding many together, and are still soon tried."""
+
+_RATIO_TOLERANCE = 0.05
+_TRIALS_OF_A_POINT = 4
+_RISE_OF_LOG_RATIO = 10.0
 
 
 @dataclass(frozen=True)
@@ -54,16 +63,20 @@ class Preview:
         return self._plans[key]
 
     def try_target(self, target: Target, slices: Sequence[int], threads: int | None = None) -> Trial:
-        """Encode and decode the slices k once, with the codec's own rate control; an archive may differ a little."""
+        """Encode and decode the slices k once, with the codec's own rate control; an archive may differ a little.
+
+        Neighbors are coded together, as far as the codec does so.
+        """
         plan = self._plan_for(target)
 
-        def one(k: int) -> tuple[np.ndarray, int, float, float]:
-            samples = plan.source.read(k, k + 1)
-            chunk, restored, error = plan.trial.with_result(samples, k, plan.setting(target, samples.size))
+        def one(run: tuple[int, int]) -> tuple[np.ndarray, int, float, float]:
+            samples = plan.source.read(*run)
+            chunk, restored, error = plan.trial.with_result(samples, run[0], plan.setting(target, samples.size))
             return restored, len(chunk), error.squares, error.max_error
 
-        with ThreadPoolExecutor(min(len(slices), thread_count(threads))) as pool:
-            arrays, sizes, squares, errors = zip(*pool.map(one, slices), strict=True)
+        runs = _runs(slices, plan.group_slices)
+        with ThreadPoolExecutor(min(len(runs), thread_count(threads))) as pool:
+            arrays, sizes, squares, errors = zip(*pool.map(one, runs), strict=True)
         array = np.concatenate(arrays)
         mse = sum(squares) / array.size
         psnr = math.inf if mse == 0 else 10 * math.log10(plan.peak.value**2 / mse)
@@ -76,12 +89,58 @@ class Preview:
         threads: int | None = None,
         progress: Progress = silent,
     ) -> list[tuple[float, float]]:
-        """(ratio, PSNR in dB) at each ratio, on at most `most_slices` slices spread over the volume."""
+        """(ratio, PSNR in dB) near each ratio, on at most `most_slices` slices spread over the volume.
+
+        A codec that cannot aim at a size gives a point within 5 % of the ratio as a rule, with one setting for all.
+        """
         count = self._arguments[0].shape[0]
-        slices = sorted({round(k) for k in np.linspace(0, count - 1, min(count, most_slices))})
-        points = []
+        slices = self._spread(count, most_slices)
+        points, trend = [], Trend(_RISE_OF_LOG_RATIO)
         for number, ratio in enumerate(ratios):
-            progress(number / len(ratios), f"Trying {ratio:g}:1 on {len(slices)} slices")
-            trial = self.try_target(Ratio(ratio), slices, threads)
-            points.append((trial.ratio, trial.psnr))
+            progress(number / len(ratios), f"Trying {self._arguments[1]} at {ratio:g}:1 on {len(slices)} slices")
+            points.append(self._point(ratio, slices, trend, threads))
         return points
+
+    def _point(self, ratio: float, slices: list[int], trend: Trend, threads: int | None) -> tuple[float, float]:
+        """(ratio, PSNR) close to a ratio; trend: the logarithms of the ratios found so far, over the codec's scale."""
+        capabilities = get_codec(self._arguments[1]).capabilities
+        scale = capabilities.scale
+        if Budget in capabilities.settings or scale is None:
+            trial = self.try_target(Ratio(ratio), slices, threads)
+            return trial.ratio, trial.psnr
+        goal, found = math.log(ratio), []
+        position = trend.find(goal) if trend.trials else 0.4
+        for _ in range(_TRIALS_OF_A_POINT):
+            trial = self.try_target(Quality(scale.at(position)), slices, threads)
+            trend.add(position, math.log(trial.ratio))
+            found.append((trial.ratio, trial.psnr))
+            following = trend.find(goal)
+            if abs(trend.trials[-1][1] - goal) < _RATIO_TOLERANCE or following == position:
+                break
+            position = following
+        return min(found, key=lambda point: abs(math.log(point[0]) - goal))
+
+    def neighbors(self, k: int) -> range:
+        """The slices to try with slice k for a fair trial of it: only k where the codec codes each by itself."""
+        count = self._arguments[0].shape[0]
+        length = min(_TOGETHER, get_codec(self._arguments[1]).capabilities.slices or 1)
+        first = min(k // length * length, max(0, count - length))
+        return range(first, min(count, first + length))
+
+    def _spread(self, count: int, most: int) -> list[int]:
+        """At most so many slices of all: single ones, or runs of 8 for a codec that codes neighbors together."""
+        together = get_codec(self._arguments[1]).capabilities.slices or 1
+        length = min(count, most, _TOGETHER if together > 1 else 1)
+        starts = np.linspace(0, count - length, max(1, min(count, most) // length))
+        return sorted({round(start) + place for start in starts for place in range(length)})
+
+
+def _runs(slices: Sequence[int], longest: int) -> list[tuple[int, int]]:
+    """The slices, in their order, as ranges (first, end) of neighbors."""
+    runs: list[tuple[int, int]] = []
+    for k in slices:
+        if runs and runs[-1][1] == k and k - runs[-1][0] < longest:
+            runs[-1] = (runs[-1][0], k + 1)
+        else:
+            runs.append((k, k + 1))
+    return runs

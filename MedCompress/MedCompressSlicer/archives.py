@@ -10,20 +10,26 @@ from MedCompressLib.codecs import get_codec
 from MedCompressLib.compression import compress, decompress, info
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import Progress, silent
-from MedCompressLib.targets import Lossless, Psnr, Ratio, Target
+from MedCompressLib.targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
 
 from .volumes import asVolumeNode, isLabelMap, nodeFromVolume, volumeFromNode
 
 EXTENSION = ".mcz"
 
 
-def makeTarget(ratio: float | None = None, psnr: float | None = None) -> Target:
-    """Lossless() unless a ratio or a PSNR (dB) is given; raises MedCompressError for both."""
-    if ratio is not None and psnr is not None:
-        raise MedCompressError("a ratio and a PSNR cannot both be met: give one of them, or none for lossless")
-    if ratio is not None:
-        return Ratio(ratio)
-    return Lossless() if psnr is None else Psnr(psnr)
+def makeTarget(
+    ratio: float | None = None, psnr: float | None = None, maxError: float | None = None, quality: float | None = None
+) -> Target:
+    """The one target that is given, Lossless() where none is; raises MedCompressError for several.
+
+    psnr in dB, maxError in the units of the samples, quality on the codec's own scale.
+    """
+    kinds = {Ratio: ratio, Psnr: psnr, MaxError: maxError, Quality: quality}
+    targets = [kind(value) for kind, value in kinds.items() if value is not None]
+    if len(targets) > 1:
+        wanted = " and ".join(map(str, targets))
+        raise MedCompressError(f"{wanted} cannot both be met: give one of them, or none for lossless")
+    return targets[0] if targets else Lossless()
 
 
 def canBeLossy(volumeNode, codec: str) -> bool:
@@ -42,7 +48,8 @@ def targetArguments(target: Target) -> list[str]:
     """The target as options of the command line."""
     if isinstance(target, Lossless):
         return ["--lossless"]
-    return ["--ratio" if isinstance(target, Ratio) else "--psnr", repr(target.value)]
+    options = {Ratio: "--ratio", Psnr: "--psnr", MaxError: "--max-error", Quality: "--quality"}
+    return [f"{options[type(target)]}={target.value!r}"]
 
 
 def compressNode(volumeNode, path, codec: str, target: Target, progress: Progress = silent) -> dict:

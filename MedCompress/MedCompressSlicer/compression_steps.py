@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import slicer
@@ -22,19 +22,20 @@ from .volumes import asVolumeNode, differenceNode, nodeFromVolume, volumeFromNod
 
 
 class CompressionSteps:
-    """Compress, verify, compare and plot one volume; without a path only the plot.
+    """Compress, verify, compare and plot one volume; without a path only the plot, for several codecs where given.
 
     The volume is taken as it is at the start: edits, other settings and even its removal meanwhile change nothing.
     table, chart, restored, difference: the nodes made, None until the end. summary: one line about the archive.
     """
 
-    def __init__(self, volumeNode, path: Path | None, codec: str, target: Target):
+    def __init__(self, volumeNode, path: Path | None, codec: str, target: Target, curveCodecs: Sequence[str] = ()):
         self._volumeNode = asVolumeNode(volumeNode)
         checkTarget(self._volumeNode, target)
         self._name = self._volumeNode.GetName() or ""
         self._path, self._codec, self._target = path, codec, target
+        self._curveCodecs = list(curveCodecs) or [codec]
         self._folder: Path | None = None
-        self._archive = self._quality = self._points = None
+        self._archive = self._quality = self._curves = None
         self.table = self.chart = self.restored = self.difference = None
         self.summary = self._note = ""
 
@@ -46,15 +47,14 @@ class CompressionSteps:
         self._source = self._folder / "source.nrrd"
         try:
             write_volume(volume, self._source, compressed=False)
-            self._options = ["--codec", self._codec]
-            if volume.modality:
-                self._options += ["--modality", volume.modality]
+            self._options = ["--modality", volume.modality] if volume.modality else []
             if self._path is None:
                 self._startCurve(_("Plot:"))
             else:
                 arguments = ["compress", str(self._source), str(self._path), *targetArguments(self._target)]
                 step = _("Step 1 of 3:")
-                jobs.run([*arguments, *self._options], self._onCompressed, self._fail, self._path, step)
+                arguments += ["--codec", self._codec, *self._options]
+                jobs.run(arguments, self._onCompressed, self._fail, self._path, step)
         except BaseException:
             self.discard()
             raise
@@ -77,10 +77,13 @@ class CompressionSteps:
             self._finish()
 
     def _startCurve(self, step: str) -> None:
-        self._jobs.run(["curve", str(self._source), *self._options], self._onCurve, self._onRefused, step=step)
+        arguments = ["curve", str(self._source), "--codecs", ",".join(self._curveCodecs), *self._options]
+        self._jobs.run(arguments, self._onCurve, self._onRefused, step=step)
 
     def _onCurve(self, curve: dict) -> None:
-        self._points = [(point["ratio"], point["psnr"]) for point in curve["points"]]
+        self._curves = {
+            one["codec"]: [(point["ratio"], point["psnr"]) for point in one["points"]] for one in curve["curves"]
+        }
         self._finish()
 
     def _onRefused(self, message: str) -> None:
@@ -118,8 +121,8 @@ class CompressionSteps:
             if self._note:
                 self.summary += "\n" + _("Not all figures could be computed: {reason}").format(reason=self._note)
             showVolumes(original or self.restored, self.restored if original else None, 1.0)
-        if self._points is not None:
-            self.chart = curveChart(self._name, self._points)
+        if self._curves is not None:
+            self.chart = curveChart(self._name, self._curves)
             if slicer.app.layoutManager() is not None:
                 slicer.modules.plots.logic().ShowChartInLayout(self.chart)
 

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 import slicer
 from slicer.i18n import tr as _
 
-PACKAGES = {"glymur": "glymur>=0.13", "imagecodecs": "imagecodecs>=2024.6.1", "scipy": "scipy>=1.11"}
+PACKAGES = {
+    "av": "av>=14.4",
+    "glymur": "glymur>=0.13",
+    "imagecodecs": "imagecodecs>=2026.1.14",
+    "scipy": "scipy>=1.11",
+}
+_IMAGECODECS = ("htj2k", "volumetric", "jpegls", "jpegxl", "jpegxl-fast", "zstd")
 
 
-def missingPackages(find=find_spec) -> list[str]:
-    """Requirements of the library that are not installed; OpenJPEG counts as missing only where no copy is found."""
-    needed = ["glymur", "scipy"] + ([] if _hasOpenJpeg() else ["imagecodecs"])
-    return [PACKAGES[name] for name in needed if find(name) is None]
+def packageOf(codec: str) -> str | None:
+    """The package beyond those that the library always needs, None where the codec needs none."""
+    if codec.startswith("hevc"):
+        return "av"
+    return "imagecodecs" if codec in _IMAGECODECS else None
+
+
+def missingPackages(find=find_spec, codecs: Iterable[str] = ()) -> list[str]:
+    """Requirements of the library and of these codecs that are not installed.
+
+    OpenJPEG counts as missing only where no copy is found.
+    """
+    needed = {"glymur", "scipy", *filter(None, map(packageOf, codecs))} | (set() if _hasOpenJpeg() else {"imagecodecs"})
+    return [PACKAGES[name] for name in sorted(needed) if find(name) is None]
 
 
 def _hasOpenJpeg() -> bool:
@@ -26,12 +43,12 @@ def _hasOpenJpeg() -> bool:
         return False
 
 
-def ensurePackages(find=find_spec) -> bool:
-    """Ask for, and install, what is missing; False when the user declined.
+def ensurePackages(find=find_spec, codecs: Iterable[str] = ()) -> bool:
+    """Ask for, and install, what the library and these codecs lack; False when the user declined.
 
     Slicer 5.12 and later ask and show progress themselves (slicer.packaging); 5.10 asks here.
     """
-    missing = missingPackages(find)
+    missing = missingPackages(find, codecs)
     if not missing:
         return True
     packaging = getattr(slicer, "packaging", None)

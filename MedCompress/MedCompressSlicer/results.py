@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from MedCompressLib.quality import compare
 from slicer.i18n import tr as _
 
+from .codec_choices import codecLabel
 from .tables import makeLinePlot, makeTable
 from .volumes import volumeFromNode
 
@@ -54,10 +55,11 @@ def _decibels(psnr: float | None) -> str:
     return _("infinite (no difference)") if psnr is None else f"{psnr:.2f} dB"
 
 
-def curveChart(volumeName: str, points: Sequence[tuple[float, float | None]]):
-    """Plot chart node of PSNR (dB) over ratio; points where nothing was lost have no finite PSNR and are left out."""
-    finite = [(ratio, psnr) for ratio, psnr in points if psnr is not None and math.isfinite(psnr)]
+def curveChart(volumeName: str, curves: dict[str, Sequence[tuple[float, float | None]]]):
+    """Plot chart node of PSNR (dB) over ratio, a line for each codec; points where nothing was lost are left out."""
+    lines = {}
+    for codec, points in curves.items():
+        finite = [(ratio, psnr) for ratio, psnr in points if psnr is not None and math.isfinite(psnr)]
+        lines[codecLabel(codec)] = [ratio for ratio, _psnr in finite], [psnr for _ratio, psnr in finite]
     title = _("{name}: quality against ratio").format(name=volumeName)
-    columns = {_("Ratio"): [ratio for ratio, _psnr in finite], _("PSNR"): [psnr for _ratio, psnr in finite]}
-    table = makeTable(_("{title} (values)").format(title=title), columns)
-    return makeLinePlot(title, table, _("Ratio"), [_("PSNR")], _("Compression ratio"), _("PSNR (dB)"))
+    return makeLinePlot(title, lines, _("Compression ratio"), _("PSNR (dB)"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import slicer
@@ -23,6 +23,30 @@ def sliceGeometry(geometry: Geometry, k: int) -> Geometry:
     return replace(geometry, origin=tuple(np.array(geometry.origin) + k * geometry.spacing[2] * axis))
 
 
+@dataclass(frozen=True, eq=False)
+class SliceRequest:
+    """A trial to be made: a call makes it, from arrays alone, so that any thread may call.
+
+    slices: what is coded together with slice k, which is the one to show. geometry: of the whole volume.
+    """
+
+    volumeNode: object
+    codec: str
+    target: Target
+    k: int
+    slices: range
+    geometry: Geometry
+    preview: Preview
+    known: Trial | None = None
+
+    def __call__(self) -> Trial:
+        return self.known or self.preview.try_target(self.target, self.slices)
+
+    def asksTheSame(self, other: SliceRequest) -> bool:
+        """Whether one trial answers both, maybe with another slice of it."""
+        return (self.preview, self.target, self.slices) == (other.preview, other.target, other.slices)
+
+
 class SlicePreview:
     """Owns one volume node that shows a trial of one slice; it is never saved with the scene.
 
@@ -33,21 +57,35 @@ class SlicePreview:
         self._preview: Preview | None = None
         self._key = None
         self._node = None
+        self._trial: tuple[SliceRequest, Trial] | None = None
 
     @property
     def node(self):
         """The volume node with the trial, None while nothing is shown."""
         return self._node if self._node is not None and self._node.GetScene() is not None else None
 
-    def update(self, volumeNode, codec: str, target: Target, k: int | None = None) -> tuple[Trial, int]:
-        """Try the target on slice k (the one in the slice view unless given); returns the trial and k."""
+    def request(self, volumeNode, codec: str, target: Target, k: int | None = None) -> SliceRequest:
+        """What has to be tried for slice k (the one in the slice view unless given)."""
         volumeNode = asVolumeNode(volumeNode)
         checkTarget(volumeNode, target)
         volume = self._measured(volumeNode, codec)
         k = currentSlice(volumeNode) if k is None else k
-        trial = self._preview.try_target(target, [k])
-        self._show(volumeNode, Volume(trial.array, sliceGeometry(volume.geometry, k)))
-        return trial, k
+        slices = self._preview.neighbors(k)
+        request = SliceRequest(volumeNode, codec, target, k, slices, volume.geometry, self._preview)
+        if self._trial is not None and request.asksTheSame(self._trial[0]):
+            return replace(request, known=self._trial[1])
+        return request
+
+    def show(self, request: SliceRequest, trial: Trial) -> None:
+        """Lay slice k of the trial over the volume."""
+        self._trial = request, trial
+        shown = trial.array[request.k - request.slices[0]][np.newaxis]
+        self._show(request.volumeNode, Volume(shown, sliceGeometry(request.geometry, request.k)))
+
+    def update(self, volumeNode, codec: str, target: Target) -> None:
+        """Try the target on the slice in the slice view and show it."""
+        request = self.request(volumeNode, codec, target)
+        self.show(request, request())
 
     def remove(self) -> None:
         """Take the trial out of the views and the scene; the views show what they showed before."""
@@ -55,7 +93,7 @@ class SlicePreview:
             _uncover(composite, self.node)
         if self.node is not None:
             slicer.mrmlScene.RemoveNode(self._node)
-        self._node = self._preview = self._key = None
+        self._node = self._preview = self._key = self._trial = None
 
     def _measured(self, volumeNode, codec: str) -> Volume:
         key = (volumeNode.GetID(), volumeNode.GetImageData().GetMTime(), codec)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
+
+_COLORS = ((0.12, 0.47, 0.71), (1.0, 0.5, 0.05), (0.17, 0.63, 0.17), (0.84, 0.15, 0.16), (0.58, 0.4, 0.74))
 
 
 def makeTable(name: str, columns: dict[str, Sequence], node=None):
@@ -25,17 +28,18 @@ def makeTable(name: str, columns: dict[str, Sequence], node=None):
     return node
 
 
-def makeLinePlot(name: str, tableNode, xColumn: str, yColumns: Sequence[str], xTitle: str, yTitle: str, logX=False):
-    """Plot chart node with a line of y over x for each y column of the table node."""
+def makeLinePlot(name: str, lines: dict[str, tuple[Sequence, Sequence]], xTitle: str, yTitle: str, logX=False):
+    """Plot chart node of lines (label -> x and y), each with a table node of its own; axis titles name the columns."""
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", slicer.mrmlScene.GenerateUniqueName(name))
-    for index, column in enumerate(yColumns):
-        series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", column)
-        series.SetAndObserveTableNodeID(tableNode.GetID())
-        series.SetXColumnName(xColumn)
-        series.SetYColumnName(column)
+    for index, (label, (x, y)) in enumerate(lines.items()):
+        table = makeTable(_("{name}: {line}").format(name=name, line=label), {xTitle: x, yTitle: y})
+        series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", label)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName(xTitle)
+        series.SetYColumnName(yTitle)
         series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
         series.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle)
-        series.SetUniqueColor() if index else series.SetColor(0.12, 0.47, 0.71)
+        series.SetColor(*_COLORS[index % len(_COLORS)])
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
     chart.SetTitle(name)
     chart.SetXAxisTitle(xTitle)

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "MedCompress"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from codec_rows import lossless_rows, lossless_table, quality_rows, quality_table  # noqa: E402
 from contenders import contenders, preview_seconds, slab_seconds  # noqa: E402
 from timing import best_of  # noqa: E402
 
@@ -81,7 +82,7 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=3, help="the fastest of so many runs counts")
     chosen = options.parse_args()
     data = chosen.data or Path(os.environ.get("MEDCOMPRESS_DATA") or ROOT.parent / "shared" / "data")
-    rows, latencies = [], {}
+    rows, latencies, codecs, sections = [], {}, {}, []
     with tempfile.TemporaryDirectory() as folder:
         for name, volume in volumes(data).items():
             print(f"{name}: {volume.array.shape} {volume.scalar_type}", file=sys.stderr, flush=True)
@@ -90,7 +91,12 @@ def main() -> None:
                 "preview_ms": 1000 * preview_seconds(volume, chosen.repeats),
                 "slab_of_whole": slab_seconds(volume, Path(folder), chosen.repeats),
             }
-    text = table(rows) + "\n\n" + "\n".join(
+            lossless = list(lossless_rows(volume, chosen.repeats))
+            quality = list(quality_rows(volume, Path(folder)))
+            codecs[name] = {"lossless": lossless, "quality": quality}
+            sections.append(f"## {name}: every codec, lossless\n\n{lossless_table(lossless)}")
+            sections.append(f"## {name}: PSNR and SSIM at equal ratios\n\n{quality_table(quality)}")
+    text = "\n\n".join(sections) + "\n\n## Archives beside what is used today\n\n" + table(rows) + "\n\n" + "\n".join(
         f"{name}: preview of one slice {figures['preview_ms']:.0f} ms; "
         f"one slice read from the archive in {figures['slab_of_whole']:.3f} of the time of all"
         for name, figures in latencies.items()
@@ -98,7 +104,7 @@ def main() -> None:
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     chosen.output.mkdir(exist_ok=True)
     (chosen.output / "bench.md").write_text(text + "\n", encoding="utf-8")
-    document = {"machine": machine, "rows": rows, "latencies": latencies}
+    document = {"machine": machine, "rows": rows, "latencies": latencies, "codecs": codecs}
     (chosen.output / "bench.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
     print(text)
 

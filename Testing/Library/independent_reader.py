@@ -1,6 +1,7 @@
 """A reader of .mcz archives written from Docs/mcz-format.md alone; it shares no code with the library under test."""
 
 import base64
+import gzip
 import hashlib
 import json
 import math
@@ -55,7 +56,8 @@ def _layer(layer: dict, member: bytes, shape: list[int]) -> np.ndarray:
         chunk = member[position : position + size]
         assert zlib.crc32(chunk) == crc
         count = min(layer["slices"], shape[0] - len(pieces) * layer["slices"])
-        pieces.append({"jpeg2000": _jpeg2000, "deflate": _deflate}[layer["codec"]](chunk, layer, (count, *shape[1:])))
+        decode = {"jpeg2000": _jpeg2000, "deflate": _deflate, "gzip": _gzip}[layer["codec"]]
+        pieces.append(decode(chunk, layer, (count, *shape[1:])))
         position += size
     assert position == len(member)
     return np.concatenate(pieces)
@@ -74,16 +76,24 @@ def _jpeg2000(chunk: bytes, layer: dict, shape: tuple) -> np.ndarray:
 
 
 def _deflate(chunk: bytes, layer: dict, shape: tuple) -> np.ndarray:
+    values = _planes(zlib.decompress(chunk), layer, shape)
+    for i in range(1, shape[2]):
+        values[:, :, i] += values[:, :, i - 1]
+    return values.view(layer["dtype"])
+
+
+def _gzip(chunk: bytes, layer: dict, shape: tuple) -> np.ndarray:
+    return _planes(gzip.decompress(chunk), layer, shape).view(layer["dtype"])
+
+
+def _planes(content: bytes, layer: dict, shape: tuple) -> np.ndarray:
     width, count = np.dtype(layer["dtype"]).itemsize, math.prod(shape)
-    content = zlib.decompress(chunk)
     assert len(content) == width * count
     values = np.zeros(shape, f"u{width}")
     for significance in range(width):
         plane = np.frombuffer(content, np.uint8, count, significance * count).reshape(shape)
         values |= plane.astype(values.dtype) << values.dtype.type(8 * significance)
-    for i in range(1, shape[2]):
-        values[:, :, i] += values[:, :, i - 1]
-    return values.view(layer["dtype"])
+    return values
 
 
 def _add(codes: np.ndarray, residual: np.ndarray) -> np.ndarray:

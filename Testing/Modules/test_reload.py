@@ -40,11 +40,13 @@ def test_reload_takes_changes_of_module_package_and_library(copy, tmp_path):
     addPhantom()
     panel = loadModule(copy / "VolumeCompression.py")
     choose(panel.widget.ui.goalComboBox, "Compression ratio")
-    edit(copy / "VolumeCompression.py", '_("Lossless")', '_("Exact")')
+    edit(copy / "VolumeCompression.py", '_("Write the archive, verify it, and show', '_("Write it, and show')
+    edit(copy / "MedCompressSlicer" / "goals.py", '_("Lossless")', '_("Exact")')
     edit(copy / "MedCompressSlicer" / "archives.py", 'kind = "lossless"', 'kind = "reloaded"')
     edit(copy / "MedCompressLib" / "__init__.py", "__version__ = ", "CHANGED = True\n__version__ = ")
     panel.reload()
     ui = panel.widget.ui
+    assert ui.compressButton.toolTip.startswith("Write it, and show")
     assert ui.goalComboBox.itemText(0) == "Exact" and ui.goalComboBox.currentText == "Compression ratio"
     assert sys.modules["MedCompressLib"].CHANGED
     choose(ui.goalComboBox, "Exact")

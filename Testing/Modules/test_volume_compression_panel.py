@@ -180,6 +180,7 @@ def test_label_map_is_lossless_and_comes_back_as_a_label_map(panel, ui):
     addVolume(labels, "Liver", modality="SEG")
     choose(ui.inputSelector, "Liver")
     assert ui.goalComboBox.currentText == "Lossless" and not ui.goalComboBox.enabled
+    assert "Label maps" in ui.goalComboBox.toolTip
     click(ui.compressButton)
     finish(panel)
     restored = slicer.util.getNode("Liver restored")
@@ -241,16 +242,169 @@ def test_press_ends_with_the_scene_and_with_the_module(panel, ui, tmp_path, end)
     assert "closed" in ui.statusLabel.text or end == "reload"
 
 
-def test_curve_button_writes_nothing(panel, ui, tmp_path):
+def test_curve_button_compares_codecs_and_writes_nothing(panel, ui, tmp_path):
     import slicer
 
+    choose(ui.codecComboBox, "Volumetric JPEG 2000")
     click(ui.curveButton)
-    finish(panel)
+    waitFor(lambda: not panel.widget.jobs.running, 120)
     assert list(tmp_path.iterdir()) == [] and leftovers(tmp_path) == []
     chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
-    table = chart.GetNthPlotSeriesNode(0).GetTableNode()
-    ratios, psnrs = (slicer.util.arrayFromTableColumn(table, column) for column in ("Ratio", "PSNR"))
-    assert len(ratios) == 5 and (np.diff(ratios) >= 0).all() and (np.diff(psnrs) <= 0).all() and psnrs[0] > psnrs[3]
+    lines = [chart.GetNthPlotSeriesNode(index) for index in range(chart.GetNumberOfPlotSeriesNodes())]
+    expected = ["JPEG 2000", "HTJ2K", "Volumetric HTJ2K", "HEVC (x265)", "Volumetric JPEG 2000"]
+    assert [line.GetName() for line in lines] == expected
+    assert len({line.GetColor() for line in lines}) == len(lines)
+    for line in lines:
+        columns = line.GetXColumnName(), line.GetYColumnName()
+        ratios, psnrs = (slicer.util.arrayFromTableColumn(line.GetTableNode(), column) for column in columns)
+        assert len(ratios) == 5 and (np.diff(ratios) >= 0).all() and (np.diff(psnrs) <= 0).all()
+        assert psnrs[0] > psnrs[3]
+
+
+def press(panel, codec, goal=None):
+    """Choose, compress, and give the figures of the result and the largest error of the restored volume."""
+    import slicer
+
+    choose(panel.widget.ui.codecComboBox, codec)
+    if goal:
+        choose(panel.widget.ui.goalComboBox, goal)
+    click(panel.widget.ui.compressButton)
+    waitFor(lambda: not panel.widget.jobs.running, 120)
+    original, restored = (samples(slicer.util.getNode(name)) for name in ("CT", "CT restored"))
+    return tableOf(panel.widget.ui), int(np.abs(original.astype(int) - restored).max())
+
+
+def test_htj2k_to_a_ratio(panel, ui):
+    choose(ui.goalComboBox, "Compression ratio")
+    drag(ui.ratioSlider, 6)
+    figures, error = press(panel, "HTJ2K")
+    assert figures["Codec"] == "htj2k" and error > 0
+    assert float(figures["Ratio"].removesuffix(":1")) == pytest.approx(6, rel=0.05)
+
+
+@pytest.mark.parametrize(("codec", "name"), [("Volumetric HTJ2K", "volumetric"), ("HEVC (x265)", "hevc")])
+def test_codec_of_groups_to_a_quality(panel, ui, codec, name):
+    choose(ui.goalComboBox, "Quality (PSNR)")
+    drag(ui.psnrSlider, 52)
+    figures, error = press(panel, codec)
+    assert figures["Codec"] == name and error > 0
+    assert 52 <= float(figures["PSNR"].removesuffix(" dB")) <= 52.25
+
+
+def test_jpegls_exactly_and_within_an_error(panel, ui):
+    figures, error = press(panel, "JPEG-LS")
+    exact = float(figures["Ratio"].removesuffix(":1"))
+    assert figures["Codec"] == "jpegls" and error == 0
+    choose(ui.goalComboBox, "Maximum error")
+    assert ui.maxErrorSpinBox.suffix == " HU" and ui.maxErrorSpinBox.decimals == 0
+    typeText(ui.maxErrorSpinBox, 4)
+    answerYes()
+    figures, error = press(panel, "JPEG-LS")
+    assert 0 < error <= 4 and float(figures["Ratio"].removesuffix(":1")) > exact
+
+
+def answerYes():
+    import qt
+
+    answer(qt.QMessageBox.Yes)
+
+
+def test_quality_on_the_scale_of_each_codec(panel, ui, tmp_path):
+    from MedCompressLib.compression import info
+
+    choose(ui.codecComboBox, "HTJ2K")
+    choose(ui.goalComboBox, "Codec's own scale")
+    assert ui.qualityLabel.text == "quantization step:" and ui.qualitySpinBox.minimum == 1
+    choose(ui.codecComboBox, "HEVC (x265)")
+    assert ui.qualityLabel.text == "QP:" and ui.qualitySpinBox.minimum < 0
+    begin = ui.qualitySpinBox.value
+    typeText(ui.qualitySpinBox, 24)
+    figures, error = press(panel, "HEVC (x265)")
+    assert error > 0 and info(tmp_path / "a.mcz").as_dict()["target"] == {"kind": "quality", "value": 24}
+    choose(ui.codecComboBox, "JPEG 2000")
+    choose(ui.codecComboBox, "HEVC (x265)")
+    assert ui.qualitySpinBox.value == begin != 24, "a number on another scale is forgotten"
+
+
+def test_goals_that_a_codec_cannot_meet_are_not_offered(panel, ui):
+    import qt
+
+    def offered():
+        flags = [ui.goalComboBox.model().index(row, 0).flags() for row in range(ui.goalComboBox.count)]
+        return [bool(flag & qt.Qt.ItemIsEnabled) for flag in flags]
+
+    assert all(offered())
+    choose(ui.goalComboBox, "Codec's own scale")
+    choose(ui.codecComboBox, "JPEG XL")
+    assert offered() == [True, False, False, True, False] and ui.goalComboBox.currentText == "Lossless"
+    assert "JPEG XL has no lossy mode" in ui.goalComboBox.itemData(1, qt.Qt.ToolTipRole)
+    choose(ui.codecComboBox, "Volumetric HTJ2K")
+    assert all(offered()) and not ui.goalComboBox.itemData(1, qt.Qt.ToolTipRole)
+
+
+def test_recommendation_is_for_this_volume(panel, ui, tmp_path):
+    import slicer
+
+    before = ui.recommendationLabel.text
+    assert "press Recommend" in before
+    click(ui.recommendButton)
+    waitFor(lambda: not panel.widget.jobs.running, 120)
+    text = ui.recommendationLabel.text
+    assert text.startswith("On slices 0 to 7, fast: ") and "dense: " in text and "exact: " in text
+    assert leftovers(tmp_path) == [] and dataNodes() == ["CT"] and ui.recommendButton.enabled
+    figures = panel.widget.logic.recommend(slicer.util.getNode("CT"))
+    assert f"({figures['lossless'][figures['exact']]:.2f}:1)" in text
+    assert figures["lossless"][figures["exact"]] == max(figures["lossless"].values())
+    addPhantom(name="Other")
+    choose(ui.inputSelector, "Other")
+    assert ui.recommendationLabel.text == before
+
+
+def test_each_codec_has_a_name_and_asks_for_its_package():
+    """A codec asks for the package without which it does not run, and for no other."""
+    import sys
+
+    loadModule("VolumeCompression")
+    from MedCompressLib.codecs import codec_names, get_codec
+    from MedCompressLib.errors import MedCompressError
+    from MedCompressSlicer.codec_choices import codecLabel, codecTip
+    from MedCompressSlicer.requirements import missingPackages, packageOf
+
+    assert len({codecLabel(name) for name in codec_names()} | {codecTip(name) for name in codec_names()}) == 2 * len(
+        codec_names()
+    )
+    for name in codec_names():
+        needed = set()
+        for package in ("av", "imagecodecs"):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setitem(sys.modules, package, None)
+                try:
+                    get_codec(name).version()
+                except MedCompressError as error:
+                    assert package in str(error)
+                    needed.add(package)
+        assert needed == set(filter(None, [packageOf(name)])), name
+    asked = missingPackages(lambda package: None, ["htj2k", "hevc"])
+    assert {text.split(">=")[0] for text in asked} >= {"av", "imagecodecs", "glymur", "scipy"}
+
+
+def test_curves_without_the_packages_that_were_declined(panel, ui, monkeypatch):
+    import qt
+    import slicer
+    from MedCompressSlicer import requirements
+
+    present = requirements.missingPackages
+
+    def withoutAv(find=None, codecs=()):
+        return present(codecs=codecs) + (["av>=14.4"] if "hevc" in codecs else [])
+
+    monkeypatch.setattr(requirements, "missingPackages", withoutAv)
+    monkeypatch.setattr("MedCompressSlicer.codec_advice.missingPackages", withoutAv)
+    answer(qt.QMessageBox.Cancel)
+    click(ui.curveButton)
+    waitFor(lambda: not panel.widget.jobs.running, 120)
+    names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")]
+    assert names == ["JPEG 2000", "HTJ2K", "Volumetric HTJ2K"]
 
 
 def test_packages_are_asked_for_at_the_press(panel, ui, tmp_path, monkeypatch):

@@ -179,8 +179,56 @@ def test_impossible_target_is_said_and_nothing_is_shown(panel):
 
 def test_codec_that_is_lossless_only_changes_the_goal(panel):
     switchOn(panel)
-    choose(panel.widget.ui.codecComboBox, "deflate")
-    assert panel.widget.ui.goalComboBox.currentText == "Lossless" and not panel.widget.ui.goalComboBox.enabled
-    waitFor(lambda: panel.widget.ui.previewLabel.text.endswith("exact"))
-    choose(panel.widget.ui.codecComboBox, "jpeg2000")
-    assert panel.widget.ui.goalComboBox.enabled
+    ui = panel.widget.ui
+    choose(ui.codecComboBox, "Deflate (ZIP)")
+    assert ui.goalComboBox.currentText == "Lossless" and not ui.ratioSlider.isVisible()
+    waitFor(lambda: ui.previewLabel.text.endswith("exact"))
+    choose(ui.codecComboBox, "JPEG 2000")
+    choose(ui.goalComboBox, "Compression ratio")
+    waitFor(lambda: "largest error" in ui.previewLabel.text)
+
+
+@pytest.mark.parametrize("codec", ["Volumetric HTJ2K", "HEVC (x265)"])
+def test_codec_of_groups_shows_the_slice_of_its_group(panel, codec):
+    import slicer
+
+    original = slicer.util.getNode("CT")
+    red, _composite = addSliceView()
+    showSlice(red, original, 5)
+    choose(panel.widget.ui.codecComboBox, codec)
+    switchOn(panel, 8)
+    label = panel.widget.ui.previewLabel
+    waitFor(lambda: label.text.startswith("Slices 0 to 7: ") and "slice 5 is shown" in label.text, 30)
+    assert samples(preview()).shape[0] == 1 and shownSlice() == 5
+    others = [np.abs(samples(preview())[0].astype(int) - plane).mean() for plane in samples(original)]
+    assert np.argmin(others) == 5 and others[5] > 0
+    figures = label.text.split(" (")[0]
+    showSlice(red, original, 2)
+    waitFor(lambda: "slice 2 is shown" in label.text, 30)
+    assert shownSlice() == 2 and label.text.startswith(figures), "the same trial, another slice of it"
+
+
+def test_slow_codec_leaves_the_panel_usable(panel, monkeypatch):
+    """The trial waits for the test, which goes on clicking meanwhile."""
+    import threading
+
+    from MedCompressLib.preview import Preview
+
+    goOn, quick = threading.Event(), Preview.try_target
+    monkeypatch.setattr(Preview, "try_target", lambda *given: goOn.wait(20) and quick(*given))
+    ui = panel.widget.ui
+    choose(ui.goalComboBox, "Compression ratio")
+    click(ui.previewCheckBox)
+    waitFor(lambda: ui.previewLabel.text == "Trying JPEG 2000 on slice 4 ...")
+    drag(ui.ratioSlider, 30)
+    assert preview() is None
+    goOn.set()
+    waitFor(lambda: ": 30." in ui.previewLabel.text or ": 29." in ui.previewLabel.text)
+    goOn.clear()
+    drag(ui.ratioSlider, 12)
+    waitFor(lambda: ui.previewLabel.text.startswith("Trying"))
+    click(ui.previewCheckBox)
+    goOn.set()
+    assert preview() is None and ui.previewLabel.text == ""
+    click(ui.previewCheckBox)
+    waitFor(lambda: ": 12." in ui.previewLabel.text or ": 11." in ui.previewLabel.text)

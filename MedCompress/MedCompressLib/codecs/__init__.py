@@ -27,7 +27,7 @@ _PLACES = {
     "lzma": ("lzma_xz", "Lzma"),
     "zstd": ("zstd", "Zstd"),
 }
-"""Name: file in this folder and class in it. The part of a name before "-" is what decodes its chunks."""
+"""Name: file in this folder and class in it. Several names may share a decoder; archives hold the decoder's."""
 
 
 def codec_names() -> list[str]:

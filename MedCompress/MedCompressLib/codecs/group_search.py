@@ -16,7 +16,7 @@ _LEAST_MSE = 1e-9
 
 
 def encode_to(codec: Codec, group: np.ndarray, sample_format: SampleFormat, setting: Setting) -> bytes:
-    """The chunk of a group; for a size or an error that the codec has no own control for, the nearest in some trials."""
+    """The chunk of a group; for a size or an error that the codec cannot control, the nearest of some trials."""
     scale = codec.capabilities.scale
     if type(setting) in codec.capabilities.settings or scale is None or not isinstance(setting, Budget | Distortion):
         return codec.encode(group, sample_format, setting)

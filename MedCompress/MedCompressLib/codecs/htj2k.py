@@ -54,7 +54,7 @@ class Htj2k:
 
     def decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
         kind = np.dtype(f"i{np.dtype(sample_format.dtype).itemsize}")
-        plane = np.empty(shape[1:], _coded_type(chunk, shape, kind))
+        plane = np.zeros(shape[1:], _coded_type(chunk, shape, kind))
         try:
             imagecodecs("htj2k").htj2k_decode(chunk, out=plane)
         except (RuntimeError, ValueError) as error:

@@ -22,7 +22,7 @@ class JpegXl:
     _effort = 7
 
     def version(self) -> str:
-        return imagecodecs("jpegxl").jpegxl_version()
+        return f"{imagecodecs('jpegxl').jpegxl_version()}, effort {self._effort}"
 
     def encode(self, group: np.ndarray, sample_format: SampleFormat, setting: Setting) -> bytes:
         plane = np.ascontiguousarray(to_unsigned(group[0], sample_format))

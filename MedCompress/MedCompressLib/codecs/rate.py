@@ -42,6 +42,8 @@ class Outcome:
     chunks: ChunkStore
     mse: float
     max_error: float
+    setting: Setting | None = None
+    """What all groups were given, where it was the same."""
 
     @property
     def size(self) -> int:
@@ -86,6 +88,7 @@ class GroupEncoder:
         self._progress = progress
         self._scale = scale
         self._errors: dict[int, GroupError] = {}
+        self._setting: Setting | None = None
 
     def alike(self, setting: Setting) -> Outcome:
         """Encode all groups with one setting, such as Exact."""
@@ -171,10 +174,12 @@ class GroupEncoder:
             self._chunks,
             self._mse(range(len(self._bounds))),
             max(error.max_error for error in self._errors.values()),
+            self._setting,
         )
 
     def _run(self, settings: dict[int, Setting], name: str) -> None:
         """Encode, decode and inspect the named groups in parallel; holds a bounded number of groups in memory."""
+        self._setting = next(iter(settings.values())) if len(set(settings.values())) == 1 else None
         todo = iter(settings.items())
         done, running = 0, set()
         with ThreadPoolExecutor(self._threads) as pool:
@@ -201,7 +206,7 @@ class GroupEncoder:
 
 
 def _spread(index: int, attempt: int) -> float:
-    """Unequal shares once equal ones have failed: sizes of small slices come in steps, which must not all fall together."""
+    """Unequal shares once equal ones have failed: sizes of small slices come in steps, which must not fall together."""
     return 1 + 0.12 * ((index * 0.6180339887) % 1 - 0.5) if attempt == 0 else 1.0
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 _LARGEST_STEP = 0.3
 _LEAST_SLOPE = 0.5
+_APART = 0.02
+"""The slope between closer trials says more about noise than about the function."""
+
 _SMOOTH = 6
 """After so many trials the function is no line: every other trial halves the bracket."""
 
@@ -43,6 +46,7 @@ class Trend:
         others = [trial for trial in self.trials if trial[0] != start[0]]
         if not others:
             return self.slope
-        on_the_way = [trial for trial in others if towards is not None and (trial[0] - start[0]) * (towards - start[0]) > 0]
-        near = min(on_the_way or others, key=lambda trial: abs(trial[0] - start[0]))
+        ahead = [] if towards is None else [place for place in others if (place[0] > start[0]) == (towards > start[0])]
+        apart = [place for place in ahead or others if abs(place[0] - start[0]) >= _APART]
+        near = min(apart or ahead or others, key=lambda place: abs(place[0] - start[0]))
         return max(_LEAST_SLOPE, (near[1] - start[1]) / (near[0] - start[0]))

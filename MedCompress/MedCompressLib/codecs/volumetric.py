@@ -1,7 +1,7 @@
 """Volumetric coding: a wavelet along the slices, then the transformed slices as components of one codestream.
 
 What JPEG 2000 Part 2 (ISO/IEC 15444-2, Annex J) calls a multiple component wavelet transformation, with the inner
-codestream left in Part 1 or Part 15, which every decoder reads. The reversible 5/3 wavelet serves exact coding, the 9/7
+codestream left in Part 1 or Part 15, as their decoders read it. The reversible 5/3 wavelet serves exact coding, the 9/7
 lossy coding; its subbands are scaled by their synthesis norms, so that equal errors in any of them weigh the same.
 Each group of slices is transformed by itself, with as many levels as a trial on a part of it finds best.
 """
@@ -12,14 +12,13 @@ import math
 
 import numpy as np
 
-from .interface import Budget, Capabilities, Distortion, Exact, Knob, SampleFormat, Setting
+from .interface import Capabilities, Exact, Knob, SampleFormat, Scale
 from .volumetric_header import Header
 from .volumetric_htj2k import Htj2kPlanes
 from .volumetric_jpeg2000 import Jpeg2000Planes
 from .volumetric_levels import best_levels, sample_rows
 from .wavelet import forward_53, inverse_53, matrices_97
 
-_SLICES = 32
 _PRODUCT = 1 << 18
 """Multiplications in one product of matrices. Blocks of this size stay in the processor's cache, and OpenBLAS computes
 them in the calling thread: groups run in parallel already, and its own threads would wait for each other."""
@@ -34,46 +33,45 @@ class Volumetric:
 
     name = "volumetric"
     coder = Htj2kPlanes()
-    capabilities = Capabilities((Exact, Knob), 16, _SLICES, "vol", Htj2kPlanes.scale)
+    capabilities = Capabilities(
+        settings=(Exact, Knob),
+        max_bits=16,
+        slices=32,
+        extension="vol",
+        scale=Scale("quantization step", 0.5, 16384.0, logarithmic=True),
+    )
 
     def version(self) -> str:
         return self.coder.version()
 
-    def encode(self, group: np.ndarray, sample_format: SampleFormat, setting: Setting) -> bytes:
-        offset = (int(group.min()) + int(group.max())) // 2
-        sample, mse = sample_rows(group), {}
-        part = setting
-        if isinstance(setting, Budget):
-            part = Budget(max(1, setting.size * sample.size // group.size))
+    def encode(self, group: np.ndarray, sample_format: SampleFormat, setting: Exact | Knob) -> bytes:
+        sample = sample_rows(group)
 
         def cost(levels: int) -> float:
-            chunk = self._encode(sample, offset, levels, part, None)
-            if not isinstance(part, Budget | Knob):
+            chunk = self._encode(sample, levels, setting)
+            if isinstance(setting, Exact):
                 return len(chunk)
             decoded = self.decode(chunk, sample.shape, sample_format)
-            mse[levels] = float(np.square(decoded.astype(np.float32) - sample).mean(dtype=float))
-            if isinstance(part, Budget):
-                return mse[levels]
-            return mse[levels] + _SLOPE * part.value**2 * 8 * len(chunk) / sample.size
+            mse = np.square(decoded.astype(np.float32) - sample).mean(dtype=float)
+            return mse + _SLOPE * setting.value**2 * 8 * len(chunk) / sample.size
 
-        levels = best_levels(len(group), cost)
-        return self._encode(group, offset, levels, setting, mse.get(levels))
+        return self._encode(group, best_levels(len(group), cost), setting)
 
-    def _encode(self, group: np.ndarray, offset: int, levels: int, setting: Setting, mse: float | None) -> bytes:
-        reversible, unit = isinstance(setting, Exact), 1.0
+    def _encode(self, group: np.ndarray, levels: int, setting: Exact | Knob) -> bytes:
+        lowest, highest = int(group.min()), int(group.max())
+        reversible, offset, unit = isinstance(setting, Exact), (lowest + highest) // 2, 1.0
         if reversible:
             planes = forward_53(np.subtract(group, offset, dtype=np.int32), levels)
         else:
             analysis, _ = matrices_97(len(group), levels)
-            span = max(int(group.max()) - offset, offset - int(group.min()), 1)
-            unit = self.coder.unit(setting, span * float(np.abs(analysis).sum(axis=1).max()), mse)
+            largest = max(1, highest - offset) * float(np.abs(analysis).sum(axis=1).max())
+            unit = self.coder.unit(setting.value, largest)
             planes = _forward_97(group, offset, analysis / unit)
-        largest = max(int(planes.max()), -1 - int(planes.min()))
-        bits = self.coder.precision(largest.bit_length() + 1, reversible)
-        header = Header(self.coder.kind, levels, reversible, bits, offset, unit).pack()
-        if isinstance(setting, Budget):
-            setting = Budget(max(1, setting.size - len(header)))
-        return header + self.coder.encode(planes, bits, unit, setting)
+        bits = max(int(planes.max()), -1 - int(planes.min())).bit_length() + 1
+        bits = self.coder.precision(bits, reversible)
+        header = Header(self.coder.kind, levels, reversible, bits, offset, unit)
+        step = None if reversible else setting.value / unit
+        return header.pack() + self.coder.encode(planes, bits, step)
 
     def decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
         header = Header.unpack(chunk)
@@ -95,7 +93,6 @@ class VolumetricJpeg2000(Volumetric):
 
     name = "volumetric-jpeg2000"
     coder = Jpeg2000Planes()
-    capabilities = Capabilities((Exact, Budget, Distortion), 16, _SLICES, "vol")
 
 
 _CODERS = {coder.kind: coder for coder in (Jpeg2000Planes(), Htj2kPlanes())}

@@ -7,7 +7,6 @@ import struct
 import numpy as np
 
 from ..errors import MedCompressError
-from .interface import Exact, Knob, Scale
 from .packages import imagecodecs
 
 _SIZ = struct.Struct(">HHHH8IH")
@@ -24,31 +23,30 @@ _LEAST_COLUMNS = 2
 
 
 class Htj2kPlanes:
-    """OpenJPH for `codecs.volumetric`: one quantization step, in samples' units, for all subbands."""
+    """OpenJPH for `codecs.volumetric`: one quantization step for all subbands."""
 
     kind = 1
-    scale = Scale("quantization step", 0.5, 16384.0, logarithmic=True)
 
     def version(self) -> str:
         return imagecodecs("htj2k").htj2k_version().replace("openjph", "OpenJPH")
 
-    def unit(self, setting: Knob, bound: float, mse: float | None) -> float:
-        """Size of one step of the integer coefficients in samples' units; bound: of the coefficients' size."""
-        return max(bound / _LARGEST, setting.value / (_COARSEST * 2**32))
+    def unit(self, step: float, largest: float) -> float:
+        """What one unit of the integer coefficients stands for; step and largest coefficient in samples' units."""
+        return max(largest / _LARGEST, step / (_COARSEST * 2**32))
 
     def precision(self, bits: int, reversible: bool) -> int:
         """Of the codestream, for coefficients that need so many bits, with sign: that of a type of the binding."""
         return 16 if reversible and bits <= 16 else 32
 
-    def encode(self, planes: np.ndarray, bits: int, unit: float, setting: Exact | Knob) -> bytes:
-        """A codestream of int32 planes [component, row, column] of this precision."""
+    def encode(self, planes: np.ndarray, bits: int, step: float | None) -> bytes:
+        """A codestream of int32 planes [component, row, column] of this precision; exact without a step."""
         encode = imagecodecs("htj2k").htj2k_encode
         if planes.shape[2] < _LEAST_COLUMNS:
             planes = planes.repeat(_LEAST_COLUMNS, axis=2)
         planes = planes[0] if len(planes) == 1 else planes
-        if isinstance(setting, Exact):
+        if step is None:
             return encode(planes.astype(f"i{bits // 8}", copy=False), reversible=True, planar=True)
-        return encode(planes, max(_FINEST, setting.value / unit / 2**32), reversible=False, planar=True)
+        return encode(planes, max(_FINEST, step / 2**32), reversible=False, planar=True)
 
     def decode(self, codestream: bytes, shape: tuple[int, int, int], bits: int) -> np.ndarray:
         """The int32 planes of a codestream; raises MedCompressError where it holds something else."""

@@ -28,12 +28,12 @@ _ALWAYS = (
 """Nothing that trades squared error for looks, and the fixed pyramid of pictures instead of a choice by content."""
 
 
-def encode_pictures(pictures: np.ndarray, structure: str, preset: str, qp: int | None) -> bytes:
-    """The byte stream of pictures [k, j, i], uint16 up to 4095, with x265's parameters `structure`; exact without qp."""
+def encode_pictures(pictures: np.ndarray, structure: str, qp: int | None) -> bytes:
+    """The byte stream of pictures [k, j, i], uint16 up to 4095; structure: parameters of x265. Exact without qp."""
     rows, columns = _padded(pictures.shape)
     quality = "lossless=1" if qp is None else f"qp={qp}"
     try:
-        encoder = _encoder(rows, columns, preset, f"{_ALWAYS}:{structure}:{quality}")
+        encoder = _encoder(rows, columns, f"{_ALWAYS}:{structure}:{quality}")
         packets = []
         for number, picture in enumerate(pictures):
             packets += encoder.encode(_frame(picture, rows, columns, number))
@@ -68,20 +68,21 @@ def decode_pictures(stream: bytes, shape: tuple[int, int, int]) -> np.ndarray:
 @lru_cache(maxsize=1)
 def x265_version() -> str:
     """What x265 says of itself in the information message of a stream."""
-    encoder = _encoder(_BLOCK, _BLOCK, "ultrafast", "log-level=none:info=1")
-    picture = _frame(np.zeros((_BLOCK, _BLOCK), np.uint16), _BLOCK, _BLOCK, 0)
+    rows, columns = _padded((1, 1))
+    encoder = _encoder(rows, columns, "log-level=none:info=1")
+    picture = _frame(np.zeros((1, 1), np.uint16), rows, columns, 0)
     stream = b"".join(map(bytes, [*encoder.encode(picture), *encoder.encode(None)]))
     found = re.search(rb"x265 \(build \d+\) - ([^: ]+)", stream)
     return f"x265 {found[1].decode()}" if found else "x265"
 
 
 def _padded(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Even, and at least one block: what x265 takes."""
-    rows, columns = (max(_BLOCK, side + side % 2) for side in shape[-2:])
-    return rows, columns
+    """Even, and at least one row and two columns of blocks; x265 4.2 codes a single column wrongly between pictures."""
+    rows, columns = (side + side % 2 for side in shape[-2:])
+    return max(_BLOCK, rows), max(_BLOCK + 8, columns)
 
 
-def _encoder(rows: int, columns: int, preset: str, parameters: str) -> Any:
+def _encoder(rows: int, columns: int, parameters: str) -> Any:
     package = av()
     try:
         encoder = package.CodecContext.create("libx265", "w")
@@ -91,7 +92,7 @@ def _encoder(rows: int, columns: int, preset: str, parameters: str) -> Any:
         ) from None
     encoder.width, encoder.height, encoder.pix_fmt = columns, rows, _FORMAT
     encoder.time_base, encoder.framerate = Fraction(1, _RATE), _RATE
-    encoder.options = {"preset": preset, "x265-params": parameters}
+    encoder.options = {"preset": "medium", "x265-params": parameters}
     encoder.thread_count = 1
     return encoder
 

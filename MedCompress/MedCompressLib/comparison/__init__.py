@@ -19,6 +19,7 @@ from .segmentation import Segment, Segmentation, segmentation_from_labels
 from .statistics import PairedTest, PairwiseTest, paired_t, tukey, wilcoxon_signed_rank
 from .surface import SurfaceMeasures, surface_measures
 from .table import csv_text, plain_text, write_text
+from .writing import write_segmentation
 
 __all__ = [
     "Agreement",
@@ -61,5 +62,6 @@ __all__ = [
     "valid_slices",
     "verdicts",
     "wilcoxon_signed_rank",
+    "write_segmentation",
     "write_text",
 ]

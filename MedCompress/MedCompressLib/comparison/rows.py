@@ -1,7 +1,7 @@
 """One line of the result: a segment of one test beside the reference."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -50,6 +50,13 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """Values for JSON: None for NaN."""
         return {name: _plain(getattr(self, name)) for name in COLUMNS}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Row":
+        """The inverse of as_dict."""
+        undefined = {name: UNDEFINED for name in MEASURES if values[name] is None}
+        place = values["largest_error_lps"]
+        return cls(**{**values, **undefined, "largest_error_lps": tuple(place) if place else None})
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

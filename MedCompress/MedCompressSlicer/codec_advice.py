@@ -1,0 +1,94 @@
+"""The recommended codecs in one sentence: in general, and for one volume after a trial in a child process."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import slicer
+from MedCompressLib.recommendation import DENSE, FAST, INTERCHANGE, middle_slices
+from MedCompressLib.volume import write_volume
+from slicer.i18n import tr as _
+
+from .codec_choices import codecLabel
+from .requirements import missingPackages
+from .volumes import volumeFromNode
+
+_COMPARED = (INTERCHANGE, *FAST, DENSE[0])
+
+
+def comparedCodecs(codec: str) -> list[str]:
+    """The lossy codecs whose curves are worth a comparison, and this codec."""
+    return list(dict.fromkeys((*_COMPARED, codec)))
+
+
+def installed(codecs: list[str]) -> list[str]:
+    """Those codecs whose packages are there."""
+    return [codec for codec in codecs if not missingPackages(codecs=[codec])]
+
+
+def generalAdvice() -> str:
+    """Which codec for what, as a rule."""
+    return _("Fast: {fast}. Dense: {dense}. DICOM and papers: {papers}. Exact: press Recommend.").format(
+        fast=codecLabel(FAST[-1]), dense=codecLabel(DENSE[0]), papers=codecLabel(INTERCHANGE)
+    )
+
+
+def adviceText(found: dict) -> str:
+    """A `Recommendation` (as dict) in one sentence."""
+    parts = [
+        _("{need}: {codec} ({psnr:.1f} dB at {ratio:g}:1)").format(
+            need=need, codec=codecLabel(codec), psnr=found["psnr"][codec], ratio=found["ratio"]
+        )
+        for need, codec in (
+            (_("fast"), found["fast"]),
+            (_("dense"), found["dense"]),
+            (_("DICOM and papers"), found["interchange"]),
+        )
+        if codec in found["psnr"]
+    ]
+    ratio = found["lossless"][found["exact"]]
+    parts.append(_("exact: {codec} ({ratio:.2f}:1)").format(codec=codecLabel(found["exact"]), ratio=ratio))
+    return _("On slices {first} to {last}, {parts}.").format(
+        first=found["first"], last=found["end"] - 1, parts="; ".join(parts)
+    )
+
+
+class AdviceStep:
+    """Tries the codecs on the middle slices of a volume node; missing packages leave their codecs out."""
+
+    def __init__(self, volumeNode):
+        self._volumeNode = volumeNode
+        self._folder: Path | None = None
+
+    def start(self, jobs, done: Callable, failed: Callable[[str], None]) -> None:
+        """Begin; later calls `done(volumeNode, sentence)` or `failed(message)`."""
+        volume, first = middle_slices(volumeFromNode(self._volumeNode))
+        self._folder = Path(tempfile.mkdtemp(prefix="medcompress-", dir=slicer.app.temporaryPath))
+
+        def finish(found: dict) -> None:
+            self.discard()
+            jobs.say("")
+            shifted = {**found, "first": found["first"] + first, "end": found["end"] + first}
+            done(self._volumeNode, adviceText(shifted))
+
+        def fail(message: str) -> None:
+            self.discard()
+            failed(message)
+
+        try:
+            path = self._folder / "slices.nrrd"
+            write_volume(volume, path, compressed=False)
+            modality = ["--modality", volume.modality] if volume.modality else []
+            jobs.run(["recommend", str(path), *modality], finish, fail, step=_("Recommendation:"))
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Remove the temporary files; for an end that nobody is told of."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+

@@ -11,17 +11,12 @@ from typing import Any, NoReturn
 from . import __version__
 from .codecs import codec_names
 from .commands_compare import add_compare_options, run_compare
-<<<<<<< HEAD
+from .commands_match import add_match_options, run_match
+from .commands_trials import add_curve_options, run_curve, run_recommend
 from .commands_roi import add_roi_options, run_compress_roi, run_layers
 from .errors import MedCompressError
 from .jobs import Progress
-from .targets import Lossless, Psnr, Quality, Ratio, Target
-=======
-from .commands_match import add_match_options, run_match
-from .commands_trials import add_curve_options, run_curve, run_recommend
-from .jobs import Progress
 from .targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
->>>>>>> main
 
 Printed = tuple[Any, str]
 
@@ -47,13 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
     goal.add_argument("--lossless", action="store_true", help="every sample comes back bit for bit")
     goal.add_argument("--ratio", type=float, metavar="R", help="source bytes to bytes of the whole file, such as 10")
     goal.add_argument("--psnr", type=float, metavar="DB", help="peak signal-to-noise ratio of the volume in dB")
-<<<<<<< HEAD
-    goal.add_argument("--quality", type=float, metavar="Q", help="a value on the codec's own scale, such as HEVC's QP")
-    add_roi_options(command)
-=======
     goal.add_argument("--max-error", type=float, metavar="E", help="no sample moves by more, in units of the samples")
     goal.add_argument("--quality", type=float, metavar="Q", help="a value on the codec's own scale, such as HEVC's QP")
->>>>>>> main
+    add_roi_options(command)
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become in lossy coding")
     _threads(command)
@@ -141,14 +132,8 @@ def _threads(command: argparse.ArgumentParser) -> None:
 def _target(options: argparse.Namespace) -> Target:
     if options.lossless:
         return Lossless()
-<<<<<<< HEAD
-    if options.quality is not None:
-        return Quality(options.quality)
-    return Ratio(options.ratio) if options.ratio is not None else Psnr(options.psnr)
-=======
     kinds = {Ratio: options.ratio, Psnr: options.psnr, MaxError: options.max_error, Quality: options.quality}
     return next(kind(value) for kind, value in kinds.items() if value is not None)
->>>>>>> main
 
 
 def _read(path: Path) -> Any:

@@ -12,8 +12,8 @@ from . import __version__
 from .codecs import codec_names
 from .commands_compare import add_compare_options, run_compare
 from .commands_match import add_match_options, run_match
-from .commands_trials import add_curve_options, run_curve, run_recommend
 from .commands_roi import add_roi_options, run_compress_roi, run_layers
+from .commands_trials import add_curve_options, run_curve, run_recommend
 from .errors import MedCompressError
 from .jobs import Progress
 from .targets import Lossless, MaxError, Psnr, Quality, Ratio, Target

@@ -12,7 +12,9 @@ from . import __version__
 from .codecs import codec_names
 from .commands_compare import add_compare_options, run_compare
 from .commands_match import add_match_options, run_match
+from .commands_roi import add_roi_options, run_compress_roi, run_layers
 from .commands_trials import add_curve_options, run_curve, run_recommend
+from .errors import MedCompressError
 from .jobs import Progress
 from .targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
 
@@ -42,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     goal.add_argument("--psnr", type=float, metavar="DB", help="peak signal-to-noise ratio of the volume in dB")
     goal.add_argument("--max-error", type=float, metavar="E", help="no sample moves by more, in units of the samples")
     goal.add_argument("--quality", type=float, metavar="Q", help="a value on the codec's own scale, such as HEVC's QP")
+    add_roi_options(command)
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become in lossy coding")
     _threads(command)
@@ -52,6 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("output", metavar="OUT", type=Path, help=".nrrd, .ome.zarr, .nii, .nii.gz or .mha")
     command.add_argument(
         "--salvage", action="store_true", help="save the slices that are whole, zero where one is lost"
+    )
+    command.add_argument(
+        "--layers", action="store_true", help="write OUT after each completed layer; IN.mcz may be - (standard input)"
     )
     _threads(command)
 
@@ -142,6 +148,10 @@ def _read(path: Path) -> Any:
 
 
 def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
+    if options.roi is not None:
+        return run_compress_roi(options, _target(options), _read, progress)
+    if options.restore or options.margin or options.roi_labels:
+        raise MedCompressError("--restore, --margin and --roi-labels go with a region: give --roi MASK")
     from .compression import compress
 
     report = compress(
@@ -161,6 +171,8 @@ def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
 
 
 def _decompress(options: argparse.Namespace, progress: Progress) -> Printed:
+    if options.layers or str(options.input) == "-":
+        return run_layers(options, progress)
     from .compression import restore
 
     lost: list[int] = []

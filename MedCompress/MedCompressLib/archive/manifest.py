@@ -15,6 +15,7 @@ from ..errors import MedCompressError
 from ..sample_mapping import Mapping
 from ..targets import Target, target_as_dict, target_from_dict
 from ..volume import SCALAR_TYPES, Geometry
+from .region_layers import check_region_layers, region_fields
 
 FORMAT = "MedCompress archive"
 FORMAT_VERSION = 1
@@ -24,6 +25,9 @@ MANIFEST_LIMIT = 64 << 20
 _MEMBER = re.compile(r"layers/[0-9]+\.[a-z0-9]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROLES = ("base", "residual")
+_REGION_ROLES = ("region", "box", "base", "restore")
+REGION_VERSION = 2
+"""Version of archives with any layer but a base and residuals: Docs/mcz-format.md, section 12."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Layer:
     slices: slices in a chunk; the last chunk may hold fewer.
     exact: with this layer the volume equals the source, bit for bit.
     quality: figures of the volume as it is with this layer, in the source's units (psnr in dB, null when infinite).
+    error, fill, name: of a region: largest change of its codes, code of what no layer has set yet, a name for people.
+    box: (first, end) along k, j and i of a box.
     """
 
     member: str
@@ -48,6 +54,10 @@ class Layer:
     sizes: tuple[int, ...]
     crc32: tuple[int, ...]
     sha256: str = ""
+    error: int | None = None
+    fill: int | None = None
+    name: str | None = None
+    box: tuple[tuple[int, int], ...] | None = None
 
     @property
     def size(self) -> int:
@@ -55,7 +65,9 @@ class Layer:
         return sum(self.sizes)
 
     def as_dict(self) -> dict[str, Any]:
+        special = {name: getattr(self, name) for name in ("error", "fill", "name", "box")}
         return {
+            **{name: value for name, value in special.items() if value is not None},
             "member": self.member,
             "role": self.role,
             "codec": self.codec,
@@ -95,6 +107,11 @@ class Manifest:
         return self.layers[-1].exact
 
     @property
+    def regional(self) -> bool:
+        """Whether layers hold parts of the volume, as format version 2 has them."""
+        return not (self.layers[0].role == "base" and all(layer.role == "residual" for layer in self.layers[1:]))
+
+    @property
     def source_size(self) -> int:
         """Bytes of the source's samples."""
         return math.prod(self.shape) * np.dtype(self.scalar_type).itemsize
@@ -107,7 +124,7 @@ class Manifest:
     def to_json(self) -> bytes:
         document = {
             "format": FORMAT,
-            "version": FORMAT_VERSION,
+            "version": REGION_VERSION if self.regional else FORMAT_VERSION,
             "created_by": self.created_by,
             "shape": list(self.shape),
             "scalar_type": self.scalar_type,
@@ -129,10 +146,10 @@ class Manifest:
             document = json.loads(content.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_unique)
             if document["format"] != FORMAT:
                 raise ValueError("it is no MedCompress archive")
-            if type(document["version"]) is not int or document["version"] != FORMAT_VERSION:
+            if type(document["version"]) is not int or document["version"] not in (FORMAT_VERSION, REGION_VERSION):
                 raise MedCompressError(
-                    f"the archive has format version {document['version']!r}, this MedCompress reads version "
-                    f"{FORMAT_VERSION}: update MedCompress"
+                    f"the archive has format version {document['version']!r}, this MedCompress reads versions "
+                    f"{FORMAT_VERSION} and {REGION_VERSION}: update MedCompress"
                 )
             return cls._from_document(document)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -153,13 +170,19 @@ class Manifest:
         modality, peak = document["modality"], document["peak"]
         if not (modality is None or isinstance(modality, str)) or not (peak is None or _number(peak) and peak > 0):
             raise ValueError("modality or peak is neither null nor what it should be")
-        layers = tuple(_layer(entry, shape) for entry in document["layers"])
+        regional = document["version"] == REGION_VERSION
+        layers = tuple(_layer(entry, shape, regional) for entry in document["layers"])
         roles, names = [layer.role for layer in layers], {layer.member for layer in layers}
-        if roles[:1] != ["base"] or set(roles[1:]) - {"residual"} or len(names) != len(layers):
+        if regional:
+            check_region_layers(layers)
+        elif roles[:1] != ["base"] or set(roles[1:]) - {"residual"}:
             raise ValueError("the layers are not one base followed by residuals")
+        if len(names) != len(layers):
+            raise ValueError("two layers have one name")
         base = layers[0].sample_format
         if (base.dtype, base.bits) != (mapping.coded_type, mapping.bits) or not all(
-            _adds(layer.sample_format.dtype, base.dtype) for layer in layers[1:]
+            layer.sample_format == base if regional else _adds(layer.sample_format.dtype, base.dtype)
+            for layer in layers[1:]
         ):
             raise ValueError("a layer does not hold the type of samples that the mapping takes")
         if document["lossless"] is not layers[-1].exact:
@@ -211,9 +234,9 @@ def _whole(value: object, least: int, most: int) -> int:
     return value
 
 
-def _layer(entry: dict[str, Any], shape: tuple[int, ...]) -> Layer:
-    dtype = entry["dtype"]
-    if dtype not in SCALAR_TYPES or entry["role"] not in _ROLES or not _MEMBER.fullmatch(entry["member"]):
+def _layer(entry: dict[str, Any], shape: tuple[int, ...], regional: bool) -> Layer:
+    dtype, roles = entry["dtype"], _REGION_ROLES if regional else _ROLES
+    if dtype not in SCALAR_TYPES or entry["role"] not in roles or not _MEMBER.fullmatch(entry["member"]):
         raise ValueError(f"layer {entry['member']!r} has an unknown type, role or name")
     if type(entry["exact"]) is not bool or not _SHA256.fullmatch(entry["sha256"]):
         raise ValueError(f"layer {entry['member']!r} does not state whether it is exact, or its SHA-256")
@@ -234,6 +257,7 @@ def _layer(entry: dict[str, Any], shape: tuple[int, ...]) -> Layer:
         sizes=tuple(_whole(size, 0, 1 << 40) for size in entry["chunk_sizes"]),
         crc32=tuple(_whole(value, 0, 0xFFFFFFFF) for value in entry["chunk_crc32"]),
         sha256=entry["sha256"],
+        **(region_fields(entry, shape, dtype) if regional else {}),
     )
     chunks = -(-shape[0] // layer.slices)
     if len(layer.sizes) != chunks or len(layer.crc32) != chunks or _whole(entry["size"], 0, 1 << 48) != layer.size:

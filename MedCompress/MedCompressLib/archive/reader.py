@@ -18,7 +18,9 @@ import numpy as np
 from ..codecs import get_codec
 from ..errors import MedCompressError
 from ..jobs import Progress, silent, thread_count
+from ..regions import chunk as region_chunk
 from ..volume import Volume
+from .canvas import Canvas
 from .container import LOCAL_HEADER_SIZE, Member, directory, parse_local_header
 from .manifest import DIGEST_NAME, MANIFEST_LIMIT, MANIFEST_NAME, Layer, Manifest
 from .writer import digest_line
@@ -177,11 +179,22 @@ class Archive:
         return result, sorted(lost)
 
     def _decode_samples(self, start: int, stop: int) -> np.ndarray:
+        if self.manifest.regional:
+            return self._decode_regions(start, stop)
         total: np.ndarray | None = None
         for layer, offsets in zip(self.manifest.layers, self._offsets, strict=True):
             samples = self._layer_slab(layer, offsets, start, stop)
             total = samples if total is None else _add(total, samples)
         return total
+
+    def _decode_regions(self, start: int, stop: int) -> np.ndarray:
+        canvas = Canvas(self.manifest, start, stop, _allocate)
+        for layer, offsets in zip(self.manifest.layers, self._offsets, strict=True):
+            for index in range(start // layer.slices, -(-stop // layer.slices)):
+                chunk = self._read_at(offsets[index], layer.sizes[index])
+                decoded = _decode_chunk(self.manifest, layer, index, chunk, str(self.path))
+                canvas.put(layer, index * layer.slices, decoded)
+        return canvas.codes
 
     def _layer_slab(self, layer: Layer, offsets: list[int], start: int, stop: int) -> np.ndarray:
         pieces = []
@@ -208,9 +221,16 @@ def read_progressively(stream: BinaryIO, threads: int | None = None) -> Iterator
     name = "the stream"
     manifest, members = _read_front(stream, name)
     samples: np.ndarray | None = None
+    canvas = Canvas(manifest, 0, manifest.shape[0], _allocate)
     for number, layer in enumerate(manifest.layers, 1):
         expected = Member(layer.member, layer.size, 0, members[-1].end)
         chunks = enumerate(_checked_chunks(stream, expected, layer, members, name))
+        if manifest.regional:
+            _fill_canvas(canvas, manifest, layer, chunks, threads, name)
+            if number == len(manifest.layers):
+                _check_directory(stream, members, name)
+            yield Stage(_stage_volume(manifest, canvas.codes), layer, number, len(manifest.layers))
+            continue
         opening = _decode_chunk(manifest, layer, *next(chunks), name)
         decoded = _allocate(manifest.shape, layer.sample_format.dtype)
         decoded[: layer.slices] = opening
@@ -226,8 +246,30 @@ def read_progressively(stream: BinaryIO, threads: int | None = None) -> Iterator
         samples = decoded if samples is None else _add(samples, decoded)
         if number == len(manifest.layers):
             _check_directory(stream, members, name)
-        volume = Volume(manifest.mapping.inverse(samples), manifest.geometry, manifest.modality)
-        yield Stage(volume, layer, number, len(manifest.layers))
+        yield Stage(_stage_volume(manifest, samples), layer, number, len(manifest.layers))
+
+
+def _stage_volume(manifest: Manifest, codes: np.ndarray) -> Volume:
+    array = manifest.mapping.inverse(codes)
+    return Volume(array.copy() if array is codes else array, manifest.geometry, manifest.modality)
+
+
+def _fill_canvas(
+    canvas: Canvas,
+    manifest: Manifest,
+    layer: Layer,
+    chunks: Iterator[tuple[int, bytes]],
+    threads: int | None,
+    name: str,
+) -> None:
+    def place(entry: tuple[int, bytes]) -> None:
+        index, chunk = entry
+        canvas.put(layer, index * layer.slices, _decode_chunk(manifest, layer, index, chunk, name))
+
+    place(next(chunks))
+    with ThreadPoolExecutor(thread_count(threads)) as pool:
+        for _ in pool.map(place, chunks):
+            pass
 
 
 def _add(total: np.ndarray, residual: np.ndarray) -> np.ndarray:
@@ -318,11 +360,17 @@ def _part(layer: Layer, index: int) -> str:
     return f"{layer.member}, chunk {index} (from slice {index * layer.slices})"
 
 
-def _decode_chunk(manifest: Manifest, layer: Layer, index: int, chunk: bytes, name: str) -> np.ndarray:
+def _decode_chunk(
+    manifest: Manifest, layer: Layer, index: int, chunk: bytes, name: str
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     if len(chunk) != layer.sizes[index] or zlib.crc32(chunk) != layer.crc32[index]:
         raise _damaged(name, _part(layer, index))
     first = index * layer.slices
     shape = (min(layer.slices, manifest.shape[0] - first), *manifest.shape[1:])
+    if layer.role == "region":
+        return region_chunk.decode(chunk, shape, layer.sample_format.dtype, layer.error)
+    if layer.role == "box":
+        shape = (shape[0], *(end - start for start, end in layer.box[1:]))
     decoded = get_codec(layer.codec).decode(chunk, shape, layer.sample_format)
     if decoded.shape != shape:
         raise _damaged(name, _part(layer, index))

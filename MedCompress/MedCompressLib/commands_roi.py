@@ -1,0 +1,175 @@
+"""Options of `compress` for a region of interest, and `decompress` layer by layer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .errors import MedCompressError
+from .jobs import Progress
+from .targets import Target
+
+_MASKS = (
+    "label map file, probability:FILE, otsu, threshold:LOWER:UPPER (either may be empty), or box:X,Y,Z,SX,SY,SZ "
+    "(center and size in mm, LPS)"
+)
+
+
+def add_roi_options(command: argparse.ArgumentParser) -> None:
+    """Options of `medcompress compress` for a region of interest."""
+    group = command.add_argument_group("region of interest")
+    group.add_argument("--roi", metavar="MASK", help=_MASKS)
+    group.add_argument(
+        "--roi-labels",
+        metavar="L,L:E,...",
+        help="labels of the map, all unless given; L:E is a region of its own whose samples move by at most E; "
+        "labels without E are one exact region; first come, first served",
+    )
+    group.add_argument("--margin", type=float, default=0.0, metavar="MM", help="added around the region, in mm")
+    group.add_argument("--roi-method", choices=("exact", "diffusion", "two-quality"), default="exact")
+    group.add_argument("--restore", action="store_true", help="exact: add a last layer that makes all of it exact")
+    group.add_argument("--device", default="cpu", help="diffusion: cpu or cuda")
+
+
+def run_compress_roi(
+    options: argparse.Namespace, target: Target, read: Callable[[Path], Any], progress: Progress
+) -> tuple[Any, str]:
+    """`medcompress compress --roi`; returns the report for JSON and a line for the terminal."""
+    from dataclasses import replace
+
+    from .roi import compress_roi
+
+    progress(0.0, f"Reading {options.input}")
+    volume = read(options.input)
+    if options.modality:
+        volume = replace(volume, modality=options.modality.upper())
+    regions, probability, notes = _regions(options, volume, read)
+    for note in notes:
+        print(f"medcompress: {note}", file=sys.stderr)
+    report = compress_roi(
+        volume,
+        options.output,
+        regions,
+        options.roi_method,
+        options.codec,
+        target,
+        restore=options.restore,
+        probability=probability,
+        peak=options.peak,
+        device=options.device,
+        threads=options.threads,
+        progress=progress,
+    )
+    document = {**report.as_dict(), "notes": list(notes)}
+    return document, f"{options.output}: {_summary(document)}"
+
+
+def _regions(options: argparse.Namespace, volume: Any, read: Callable[[Path], Any]):
+    """Regions in their order, the probability map that guides a diffusion or None, and notes."""
+    from . import roi
+
+    kind, _, rest = options.roi.partition(":")
+    if options.roi_labels and kind in ("otsu", "threshold", "box", "probability"):
+        raise MedCompressError(f"--roi-labels goes with a label map, not with {kind}: leave it out")
+    probability = None
+    if kind == "otsu":
+        parts = [("ROI", 0, roi.from_otsu(volume))]
+    elif kind == "threshold":
+        low, _, high = rest.partition(":")
+        lower, upper = (_numbers(text, 1)[0] if text else None for text in (low, high))
+        parts = [("ROI", 0, roi.from_threshold(volume, lower, upper))]
+    elif kind == "box":
+        numbers = _numbers(rest, 6)
+        parts = [("ROI", 0, roi.from_box(volume, numbers[:3], numbers[3:]))]
+    elif kind == "probability":
+        given = read(Path(rest))
+        mask = roi.from_probability(given, volume)
+        probability = roi.guidance(given.array) if options.roi_method == "diffusion" else None
+        parts = [("ROI", 0, mask)]
+    else:
+        label_map = read(Path(options.roi))
+        groups = _label_groups(options.roi_labels)
+        parts = [(name, error, roi.from_labels(label_map, labels, volume)) for name, error, labels in groups]
+    masks = [roi.with_margin(mask, options.margin, volume.geometry) for *_, mask in parts]
+    if probability is not None and options.margin:
+        probability[masks[0].array] = 1
+    regions = [roi.Region(mask.array, error, name) for (name, error, _), mask in zip(parts, masks, strict=True)]
+    return regions, probability, tuple(dict.fromkeys(note for mask in masks for note in mask.notes))
+
+
+def _label_groups(text: str | None) -> list[tuple[str, int, list[int] | None]]:
+    """(name, largest error, labels) of each region, exact labels together at the place of the first of them."""
+    if text is None:
+        return [("ROI", 0, None)]
+    groups: dict[object, tuple[str, int, list[int]]] = {}
+    for item in text.split(","):
+        label, _, error = item.partition(":")
+        try:
+            number, bound = int(label), int(error or 0)
+        except ValueError:
+            raise MedCompressError(f"--roi-labels: {item!r} is no LABEL or LABEL:ERROR of whole numbers") from None
+        key = 0 if bound == 0 else item
+        name, _, labels = groups.setdefault(key, ("ROI" if bound == 0 else f"label {number}", bound, []))
+        labels.append(number)
+    return list(groups.values())
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise MedCompressError(f"{text!r} is not {count} numbers: see 'medcompress compress --help'")
+    return numbers
+
+
+def _summary(document: dict[str, Any]) -> str:
+    outside = document["layers"][-1]["quality"]["outside"]["psnr"]
+    inside = document["layers"][-1]["quality"]["inside"]
+    rest = "exact" if outside is None else f"{outside:.2f} dB (peak {document['peak_reason']})"
+    within = "exact" if inside["max_error"] == 0 else f"max error {inside['max_error']:g}"
+    return f"{document['method']}, {document['ratio']:.3f}:1, region {within}, rest {rest}"
+
+
+def run_layers(options: argparse.Namespace, progress: Progress) -> tuple[Any, str]:
+    """`medcompress decompress IN OUT --layers`, where IN may be - for standard input: writes OUT anew after each
+    completed layer, each better than the one before."""
+    from contextlib import ExitStack
+
+    from .archive import read_progressively
+    from .volume import write_volume
+
+    stages: list[dict[str, Any]] = []
+    with ExitStack() as cleanup:
+        if str(options.input) == "-":
+            stream = sys.stdin.buffer
+        else:
+            try:
+                stream = cleanup.enter_context(open(options.input, "rb"))
+            except OSError as error:
+                raise MedCompressError(f"{options.input} cannot be read ({error.strerror}): check the path") from None
+        for stage in read_progressively(stream, options.threads):
+            if options.layers or stage.number == stage.total:
+                write_volume(stage.volume, options.output)
+            stages.append({"layer": stage.number, "of": stage.total, **_statement(stage.layer)})
+            progress(stage.number / stage.total, f"Layer {stage.number} of {stage.total}: {_words(stages[-1])}")
+    result = {"output": str(options.output), "shape": list(stage.volume.array.shape), "stages": stages}
+    lines = [f"layer {entry['layer']} of {entry['of']}: {_words(entry)}" for entry in stages]
+    return result, "\n".join([*lines, str(options.output)])
+
+
+def _statement(layer: Any) -> dict[str, Any]:
+    return {"role": layer.role, "name": layer.name, "exact": layer.exact, "quality": layer.quality}
+
+
+def _words(entry: dict[str, Any]) -> str:
+    if entry["exact"]:
+        return "everything is exact"
+    inside = entry["quality"].get("inside")
+    roi = "" if inside is None else "region exact, " if inside["max_error"] == 0 else "region not exact, "
+    psnr = entry["quality"]["psnr"]
+    return f"{roi}volume at {'infinite' if psnr is None else f'{psnr:.2f}'} dB"

@@ -1,0 +1,1 @@
+"""Coding of what lies in a region of a volume: its outline and its values, and nothing else."""

@@ -1,0 +1,146 @@
+"""One call for all three methods: volume and regions in, a verified archive and its figures out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..archive import Archive, Manifest, write_archive
+from ..errors import MedCompressError
+from ..jobs import Progress, silent
+from ..targets import Lossless, Psnr, Quality, Ratio, Target, target_as_dict
+from ..volume import Volume
+from .exact import encode_exact
+from .figures import roi_figures
+from .guided import encode_diffused
+from .plan import make_plan
+from .regions_coding import Region
+from .two_quality import encode_two_qualities
+
+METHODS = ("exact", "diffusion", "two-quality")
+
+
+@dataclass(frozen=True)
+class RoiReport:
+    """What was written. figures: `figures.roi_figures`, empty where they were not asked for; seconds: encoding."""
+
+    manifest: Manifest
+    file_size: int
+    method: str
+    seconds: float
+    roi_bits_per_voxel: float | None
+    figures: dict[str, Any]
+
+    @property
+    def ratio(self) -> float:
+        """Bytes of the source's samples divided by the bytes of the whole file."""
+        return self.manifest.source_size / self.file_size
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        layers = [
+            {
+                name: value
+                for name, value in layer.as_dict().items()
+                if name in ("member", "role", "name", "error", "codec", "size", "exact", "quality", "box")
+            }
+            for layer in self.manifest.layers
+        ]
+        return {
+            "method": self.method,
+            "ratio": self.ratio,
+            "file_size": self.file_size,
+            "source_size": self.manifest.source_size,
+            "target": target_as_dict(self.manifest.target),
+            "lossless": self.manifest.lossless,
+            "peak": self.manifest.peak,
+            "peak_reason": self.manifest.peak_reason,
+            "roi_bits_per_voxel": self.roi_bits_per_voxel,
+            "seconds": self.seconds,
+            "shape": list(self.manifest.shape),
+            "layers": layers,
+            **self.figures,
+        }
+
+
+def compress_roi(
+    volume: Volume,
+    path: str | os.PathLike,
+    regions: Sequence[Region] | np.ndarray,
+    method: str = "exact",
+    codec: str = "hevc",
+    target: Target | None = None,
+    *,
+    restore: bool = False,
+    probability: np.ndarray | None = None,
+    peak: float | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    figures: bool = True,
+    progress: Progress = silent,
+) -> RoiReport:
+    """Write the archive `path` of a volume with regions of interest.
+
+    regions: in order of importance, or one bool array [k, j, i] for one exact region. target: with "exact" of the
+    background, a Ratio of the whole file; with "two-quality" of the surroundings; with "diffusion" with respect to the
+    diffused volume. restore: with "exact", a last layer that makes everything exact. probability: guides the diffusion,
+    the regions unless given. device: for the diffusion.
+
+    The archive takes its name only when it is whole, decoded and compared. Raises MedCompressError.
+    """
+    if isinstance(regions, np.ndarray):
+        regions = [Region(regions)]
+    path = _checked(Path(path), volume, regions, method, target, restore)
+    started = time.monotonic()
+    progress(0.0, "Measuring the samples")
+    plan = make_plan(volume, peak)
+    roi = np.logical_or.reduce([region.mask for region in regions])
+    work = progress.part(0.02, 0.85)
+    if method == "exact":
+        stages = encode_exact(plan, list(regions), codec, target, restore, threads, work)
+    elif method == "diffusion":
+        guide = roi.astype(np.float32) if probability is None else probability
+        stages = encode_diffused(plan, guide, codec, target, threads, work, device)
+    else:
+        stages = encode_two_qualities(plan, roi, codec, target, threads, work)
+    manifest = stages.manifest(target)
+    progress(0.85, f"Writing {path.name}")
+    size = write_archive(path, manifest, stages.chunks, verify=_check_written)
+    seconds = time.monotonic() - started
+    coded = [layer for layer in manifest.layers if layer.role == "region"]
+    bits = 8 * sum(layer.size for layer in coded) / int(roi.sum()) if coded else None
+    progress(0.9, "Measuring the quality")
+    table = roi_figures(volume.array, stages.array, roi) if figures else {}
+    progress(1.0, f"Wrote {path.name}")
+    return RoiReport(manifest, size, method, seconds, bits, table)
+
+
+def _checked(path: Path, volume: Volume, regions, method: str, target: Target | None, restore: bool) -> Path:
+    if method not in METHODS:
+        raise MedCompressError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+    if target is None:
+        raise MedCompressError("the quality of the background is missing: give a PSNR, a ratio, a quality or lossless")
+    if not isinstance(target, Lossless | Psnr | Ratio | Quality):
+        raise MedCompressError(f"{target} cannot be asked for around a region: give a PSNR, ratio, quality or lossless")
+    if restore and method != "exact":
+        raise MedCompressError(f"the method {method} cannot restore everything: choose the method exact")
+    if not regions or any(region.mask.shape != volume.array.shape for region in regions):
+        raise MedCompressError("a region is missing or has another size than the volume: resample it onto the volume")
+    if not any(region.mask.any() for region in regions):
+        raise MedCompressError("the region of interest is empty: choose other labels, thresholds or a larger box")
+    if path.suffix.lower() != ".mcz":
+        raise MedCompressError(f"{path} does not end in .mcz: give it a name such as {path.stem or 'volume'}.mcz")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise MedCompressError(f"{path} cannot be written: choose a file in an existing folder that can be")
+    return path
+
+
+def _check_written(path: Path) -> None:
+    with Archive(path) as archive:
+        archive.verify()

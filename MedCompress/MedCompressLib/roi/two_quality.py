@@ -1,0 +1,61 @@
+"""Method `two-quality`: the bounding box of the region fine, whole slices without it coarse (Srivastava 2024).
+
+The paper's CRF 20 and 40 are 20 steps of the quantizer apart, each 1/6 of a doubling: 20.07 dB. Where a PSNR is asked
+for, it is that of the surroundings, and the box gets so much more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..codecs import get_codec
+from ..errors import MedCompressError
+from ..jobs import Progress, silent
+from ..regions.outline import bounding_box
+from ..targets import Psnr, Quality, Target
+from .image_layer import ImageLayer
+from .plan import RoiPlan
+from .stages import Stages
+
+FINE, COARSE = 20.0, 40.0
+"""The paper's constant rate factors, taken as HEVC's QP."""
+
+_STEP_DB = 20 * np.log10(2) / 6
+
+
+def encode_two_qualities(
+    plan: RoiPlan, roi: np.ndarray, codec: str, target: Target, threads: int | None, progress: Progress = silent
+) -> Stages:
+    """The box first, then whole slices with the box at the lowest value; read back, the box covers its place.
+
+    target: Quality or Psnr of the surroundings; the box is 20 steps of the codec's scale, or 20.07 dB, better.
+    """
+    chosen = get_codec(codec)
+    if not isinstance(target, Psnr | Quality) or not chosen.capabilities.lossy:
+        raise MedCompressError("two qualities need a lossy codec, and --psnr or --quality for the coarse one")
+    box = bounding_box(roi)
+    inside = tuple(slice(*pair) for pair in box)
+    lowest = plan.codes.min()
+    window = (slice(None), *inside[1:])
+    crop = np.full_like(plan.codes[window], lowest)
+    crop[inside[0]] = plan.codes[inside]
+    outside = np.ones(plan.codes.shape, bool)
+    outside[inside] = False
+    frames = np.where(outside, plan.codes, lowest).astype(plan.codes.dtype)
+    counted = np.zeros(crop.shape, bool)
+    counted[inside[0]] = True
+    fine = ImageLayer(chosen, plan.sample_format, crop, counted, threads, progress.part(0, 0.4))
+    coarse = ImageLayer(chosen, plan.sample_format, frames, outside, threads, progress.part(0.4, 0.95))
+    if isinstance(target, Quality):
+        fine.to_quality(target.value - (COARSE - FINE))
+        coarse.to_quality(target.value)
+    else:
+        fine.to_psnr(Psnr(target.value + (COARSE - FINE) * _STEP_DB), plan.peak.value)
+        if outside.any():
+            coarse.to_psnr(target, plan.peak.value)
+        else:
+            coarse.exactly()
+    stages = Stages(plan, roi)
+    stages.add_image(fine, "box", box=box, fill=int(lowest))
+    stages.add_image(coarse, "base")
+    return stages

@@ -31,7 +31,7 @@ def installed(codecs: list[str]) -> list[str]:
 
 def generalAdvice() -> str:
     """Which codec for what, as a rule."""
-    return _("Fast: {fast}. Dense: {dense}. DICOM and papers: {papers}. Exact: press Recommend.").format(
+    return _("Fast: {fast}. Dense: {dense}. DICOM and papers: {papers}. Exact: press Recommend a Codec.").format(
         fast=codecLabel(FAST[-1]), dense=codecLabel(DENSE[0]), papers=codecLabel(INTERCHANGE)
     )
 

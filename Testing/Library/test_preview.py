@@ -58,3 +58,17 @@ def test_nan_is_refused_as_the_archive_would(volume):
     with pytest.raises(MedCompressError, match="--nan"):
         Preview(Volume(broken)).try_target(Ratio(5), [1])
     assert np.isfinite(Preview(Volume(broken), nan=-1024).try_target(Ratio(5), [0]).array).all()
+
+
+@pytest.mark.parametrize("codec", ["htj2k", "volumetric"])
+def test_curve_of_a_codec_without_a_size_control_comes_near_each_ratio(volume, codec):
+    pytest.importorskip("imagecodecs")
+    ratios, decibels = zip(*Preview(volume, codec).curve((4, 8, 16, 32)), strict=True)
+    assert ratios == pytest.approx((4, 8, 16, 32), rel=0.15)
+    assert list(decibels) == sorted(decibels, reverse=True)
+
+
+def test_neighbors_are_slices_of_one_chunk(volume):
+    assert list(Preview(volume).neighbors(5)) == [5]
+    groups = [Preview(volume, "volumetric").neighbors(k) for k in range(12)]
+    assert all(k in group and len(group) == 8 and 0 <= group[0] and group[-1] < 12 for k, group in enumerate(groups))

@@ -20,7 +20,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 def files_of_tree() -> set[str]:
     """Paths relative to MedCompress/ of everything that Slicer has to find there."""
     files = (path.relative_to(MODULES) for path in MODULES.rglob("*") if path.is_file())
-    return {path.as_posix() for path in files if path.name != "CMakeLists.txt" and "__pycache__" not in path.parts}
+    kept = (path for path in files if not any(part.startswith((".", "__pycache__")) for part in path.parts))
+    return {path.as_posix() for path in kept if path.name != "CMakeLists.txt"}
 
 
 def lines(names: set[str], indent: str, quote: str = "", end: str = "") -> str:

@@ -106,7 +106,7 @@ class Hevc:
 
 
 class HevcSlow(Hevc):
-    """All of x265's search for the best partition: up to 0.5 dB more, five times as long."""
+    """All of x265's search for the best partition: up to 0.6 dB more, five times as long."""
 
     label = "exhaustive"
     structure = _PYRAMID + ":tu-inter-depth=3:tu-intra-depth=3:rect=1:amp=1:rd=6"

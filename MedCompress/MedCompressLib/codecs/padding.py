@@ -60,5 +60,7 @@ def unpack_mask(content: bytes, shape: tuple[int, int, int]) -> np.ndarray:
         raise MedCompressError(f"an HEVC chunk is damaged ({error}): restore the file from a copy") from None
     if len(octets) != size:
         raise MedCompressError("an HEVC chunk is damaged in its mask: restore the file from a copy")
-    changes = np.unpackbits(np.frombuffer(octets, np.uint8), count=int(np.prod(shape))).reshape(shape)
-    return np.bitwise_xor.accumulate(changes, axis=0).astype(bool)
+    mask = np.unpackbits(np.frombuffer(octets, np.uint8), count=int(np.prod(shape))).reshape(shape)
+    for before, plane in zip(mask, mask[1:], strict=False):
+        plane ^= before
+    return mask.view(bool)

@@ -160,8 +160,9 @@ def decompress(path: str | os.PathLike, threads: int | None = None, progress: Pr
 
 
 def info(path: str | os.PathLike) -> Report:
-    """What the archive says of itself; reads no more than its manifest."""
+    """What the archive says of itself; reads no more than its manifest, and refuses a file that is cut off."""
     with Archive(path) as archive:
+        archive.check_size()
         return Report(archive.manifest, archive.size)
 
 

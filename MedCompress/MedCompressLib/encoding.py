@@ -173,7 +173,7 @@ def encode(
         plan.try_group if try_group is None else try_group,
         chunks,
         plan.group_bytes,
-        threads or plan.threads(None),
+        plan.threads(None) if threads is None else threads,
         progress,
         plan.mapping.scale,
     )
@@ -187,7 +187,7 @@ def encode(
             best = 10 * math.log10(plan.peak.value**2 / failure.limit)
             raise MedCompressError(
                 f"{target} is out of reach of {plan.codec.name} for this volume, which reaches {best:.2f} dB "
-                f"(peak {plan.peak.reason}): ask for less or choose lossless"
+                f"(peak {plan.peak.reason}): ask for less, choose another codec or lossless"
             ) from None
     outcome = encoder.alike(plan.setting(target, 0))
     if isinstance(target, MaxError) and outcome.max_error > target.value:
@@ -209,7 +209,8 @@ def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkSto
         if failure.coarse:
             reason, remedy = "whose sizes come in steps here", "ask for that, or for a ratio further away"
         elif limit < target.value:
-            reason, remedy = "which cannot make the file smaller", f"ask for at most {limit:.4g}:1"
+            reason = "which cannot make the file smaller"
+            remedy = f"ask for at most {limit:.4g}:1" if limit >= 1 else "the volume is too small for a ratio"
         else:
             reason, remedy = "which cannot make the file larger", f"ask for at least {limit:.4g}:1 or lossless"
         raise MedCompressError(

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import Cancelled
+from .errors import Cancelled, MedCompressError
 
 Show = Callable[[float, str], None]
 _GRACE_SECONDS = 1.5
@@ -52,8 +52,10 @@ silent = Progress()
 
 def thread_count(asked: int | None = None) -> int:
     """Threads to use: as many as asked for, else one for each core that this process may use."""
-    if asked:
-        return max(1, asked)
+    if asked is not None:
+        if asked < 1:
+            raise MedCompressError(f"{asked} threads do no work: ask for at least 1, or leave the number out")
+        return asked
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 

@@ -133,7 +133,7 @@ def test_an_impossible_ratio_names_a_limit_that_can_be_had(tmp_path, ratio):
 
 def test_an_impossible_psnr_names_what_can_be_had(tmp_path):
     volume = Volume(textured((2, 20, 20), "float32"), modality="MR")
-    with pytest.raises(MedCompressError, match=r"which reaches [0-9.]+ dB.*choose lossless"):
+    with pytest.raises(MedCompressError, match=r"which reaches [0-9.]+ dB.*another codec or lossless"):
         compress(volume, tmp_path / "a.mcz", target=Psnr(200))
 
 
@@ -216,3 +216,18 @@ def test_chunks_that_do_not_fit_in_memory_go_through_a_file(tmp_path, monkeypatc
     monkeypatch.setattr("MedCompressLib.codecs.chunk_store._MEMORY_LIMIT", 1000)
     compress(volume, tmp_path / "file.mcz", target=Ratio(4))
     assert (tmp_path / "memory.mcz").read_bytes() == (tmp_path / "file.mcz").read_bytes()
+
+
+def test_info_refuses_a_file_that_is_cut_off(tmp_path):
+    path = tmp_path / "a.mcz"
+    compress(Volume(textured((4, 40, 40))), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(MedCompressError, match="cut off"):
+        info(path)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_no_threads_is_an_error(tmp_path, threads):
+    with pytest.raises(MedCompressError, match="at least 1"):
+        compress(Volume(textured((2, 8, 8))), tmp_path / "a.mcz", threads=threads)

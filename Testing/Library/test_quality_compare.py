@@ -151,3 +151,9 @@ def test_a_real_ct_off_by_one(data_folder):
     assert 0.999 < report.ssim < 1
     assert report.entropy_test == pytest.approx(report.entropy_reference, abs=1e-12)
     assert report.ms_ssim_scales == 5
+
+
+def test_values_too_large_to_square_are_refused_in_one_sentence():
+    huge = np.random.default_rng(0).normal(size=(2, 12, 12)) * 1e200
+    with pytest.raises(MedCompressError, match="too large"):
+        compare(huge, huge)

@@ -113,14 +113,18 @@ class Archive:
         array[lost] = np.asarray(fill).astype(array.dtype)
         return self._volume(array), lost
 
-    def verify(self) -> None:
-        """Check every byte of the file against its checksum; raises MedCompressError that names the damaged part."""
+    def check_size(self) -> None:
+        """Raise MedCompressError unless the file is as long as its manifest says."""
         if self.size != self.expected_size:
             kind = "cut off" if self.size < self.expected_size else "longer than it should be"
             raise MedCompressError(
                 f"{self.path} is {kind} ({self.size} bytes, {self.expected_size} expected): {_COPY}, "
-                "or save what is whole with --salvage"
+                "or save what is whole with 'medcompress decompress --salvage'"
             )
+
+    def verify(self) -> None:
+        """Check every byte of the file against its checksum; raises MedCompressError that names the damaged part."""
+        self.check_size()
         members = list(self._members[:2])
         with self._lock:
             self._file.seek(self._members[1].end)

@@ -6,6 +6,8 @@ import numpy as np
 
 from ..errors import MedCompressError
 
+_LARGEST_PEAK = 1e150
+
 
 def checked_volume(image: np.ndarray, name: str) -> np.ndarray:
     """The image as an array [k, j, i] of real numbers with at least one voxel."""
@@ -53,6 +55,8 @@ def checked_peak(peak: float) -> float:
         raise MedCompressError(
             f"The peak is {peak}; give a finite number above zero, such as 4096 for CT or the data range for MR."
         )
+    if peak > _LARGEST_PEAK:
+        raise MedCompressError(f"The peak is {peak:g}, too large to be squared; scale both images down.")
     return float(peak)
 
 

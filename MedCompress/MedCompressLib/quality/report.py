@@ -80,7 +80,8 @@ def compare(
     """
     reference, test = checked_pair(reference, test)
     mask = checked_mask(mask, reference.shape)
-    chosen = choose_peak(modality, reference) if peak is None else Peak(checked_peak(peak), f"{peak:.10g}, as given")
+    chosen = choose_peak(modality, reference) if peak is None else Peak(peak, f"{peak:.10g}, as given")
+    checked_peak(chosen.value)
     report = progress or (lambda fraction, message: None)
     regions = [None] if mask is None else [None, True, False]
 
@@ -95,7 +96,7 @@ def compare(
     whole, inside, outside = [*measures, None, None][:3]
     result = QualityReport(
         **asdict(whole),
-        peak=chosen.value,
+        peak=float(chosen.value),
         peak_reason=chosen.reason,
         ms_ssim_scales=ms_ssim_scales(reference.shape),
         inside=inside,

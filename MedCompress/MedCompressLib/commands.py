@@ -10,10 +10,14 @@ from typing import Any, NoReturn
 
 from . import __version__
 from .codecs import codec_names
+from .commands_cases import add_cases_options, run_cases
 from .commands_compare import add_compare_options, run_compare
+from .commands_devices import run_devices
 from .commands_match import add_match_options, run_match
 from .commands_roi import add_roi_options, run_compress_roi, run_layers
+from .commands_segment import add_segment_options, run_segment
 from .commands_trials import add_curve_options, run_curve, run_recommend
+from .commands_unet import add_train_options, run_train
 from .errors import MedCompressError
 from .jobs import Progress
 from .targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
@@ -72,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("reference", metavar="REF", type=Path, help="volume file, DICOM folder or archive")
     command.add_argument("test", metavar="TEST", type=Path, help="the same")
     command.add_argument("--mask", metavar="M", type=Path, help="label map; figures inside and outside are added")
+    command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity count as, in both")
     _peak(command)
 
     text = "compare segmentations with a reference: overlap and distances of each segment"
@@ -96,6 +101,18 @@ def build_parser() -> argparse.ArgumentParser:
     _peak(command)
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity become")
     _threads(command)
+
+    command = _add(commands, "segment", _segment, "segment a volume with a trained network", progress=True)
+    add_segment_options(command)
+    _threads(command)
+
+    text = "the training cases in a folder, and what is wrong with them"
+    add_cases_options(_add(commands, "cases", run_cases, text, progress=True))
+
+    _add(commands, "devices", run_devices, "what can run a network here", progress=True)
+
+    text = "train a segmentation network on a folder of cases"
+    add_train_options(_add(commands, "train", run_train, text, progress=True))
     return parser
 
 
@@ -113,7 +130,16 @@ def _add(commands: Any, name: str, run: Any, text: str, progress: bool = False) 
 def _volume_input(command: argparse.ArgumentParser) -> None:
     command.add_argument("input", metavar="IN", type=Path, help="volume file, DICOM or TIFF folder, OME-Zarr")
     command.add_argument("--series", metavar="UID", help="which series of a DICOM folder: UID or number")
-    command.add_argument("--modality", metavar="M", help="DICOM's modality, such as CT, where the file does not say")
+    text = "DICOM's modality, such as CT, where the file does not say"
+    command.add_argument("--modality", type=_modality, metavar="M", help=text)
+
+
+def _modality(text: str) -> str:
+    from .volume_dicom import MODALITIES
+
+    if text.upper() not in MODALITIES:
+        raise argparse.ArgumentTypeError(f"{text} is no modality of DICOM: give CT, MR, PT, US, NM, MG, SEG, OT ...")
+    return text.upper()
 
 
 def _codec(command: argparse.ArgumentParser) -> None:
@@ -150,8 +176,8 @@ def _read(path: Path) -> Any:
 def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
     if options.roi is not None:
         return run_compress_roi(options, _target(options), _read, progress)
-    if options.restore or options.margin or options.roi_labels:
-        raise MedCompressError("--restore, --margin and --roi-labels go with a region: give --roi MASK")
+    if options.restore or options.margin or options.roi_labels or options.in_plane or options.roi_method != "exact":
+        raise MedCompressError("--restore, --margin, --in-plane and --roi-... go with a region: give --roi MASK")
     from .compression import compress
 
     report = compress(
@@ -211,6 +237,10 @@ def _verify(options: argparse.Namespace, progress: Progress) -> Printed:
     return {"verified": True, **report.as_dict()}, f"{options.input}: every byte checked, every slice decoded"
 
 
+def _segment(options: argparse.Namespace, progress: Progress) -> Printed:
+    return run_segment(options, _read, progress)
+
+
 def _quality(options: argparse.Namespace, progress: Progress) -> Printed:
     from .quality import compare
 
@@ -222,14 +252,22 @@ def _quality(options: argparse.Namespace, progress: Progress) -> Printed:
         reference.geometry.assert_close(region.geometry, 1e-3)
         mask = region.array
     report = compare(
-        reference.array,
-        test.array,
+        _finite(reference.array, options.nan),
+        _finite(test.array, options.nan),
         modality=reference.modality or test.modality,
         peak=options.peak,
         mask=mask,
         progress=progress,
     )
     return report.as_dict(), _quality_text(report)
+
+
+def _finite(array: Any, value: float | None) -> Any:
+    import numpy as np
+
+    if value is None or array.dtype.kind != "f":
+        return array
+    return np.where(np.isfinite(array), array, array.dtype.type(value))
 
 
 def _quality_text(report: Any) -> str:

@@ -64,7 +64,8 @@ class Job:
     """One `medcompress` command in a child process.
 
     start: how processes are started (subprocess.Popen's signature); clock: seconds, monotonic. `poll` may be called
-    from a timer; it never blocks. State is one of "running", "done", "failed", "cancelled".
+    from a timer; it never blocks. State is one of "running", "done", "failed", "cancelled". log: lines of standard
+    error. reports: steps that said more than fraction and message, such as the epochs of a training.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Job:
         self.message = "Starting"
         self.result: dict[str, Any] | list[Any] | None = None
         self.log: list[str] = []
+        self.reports: list[dict[str, Any]] = []
         self._clock = clock
         self._started = clock()
         self._ended: float | None = None
@@ -188,6 +190,8 @@ class Job:
             self.log.append(line)
         elif "fraction" in document:
             self.fraction, self.message = float(document["fraction"]), str(document["message"])
+            if document.keys() > {"fraction", "message"}:
+                self.reports.append(document)
         else:
             self.result = document
 

@@ -133,7 +133,7 @@ def test_descriptions_agree(configured):
     assert entry["category"] == cmake["CATEGORY"]
     assert entry["tier"] == int(s4ext["tier"])
     assert entry["build_subdirectory"] == s4ext["build_subdirectory"]
-    assert " ".join(entry["build_dependencies"]) or "NA" == cmake["DEPENDS"]
+    assert (" ".join(entry["build_dependencies"]) or "NA") == cmake["DEPENDS"]
     assert PYPROJECT["project"]["urls"]["Homepage"] == cmake["HOMEPAGE"]
 
 
@@ -191,8 +191,9 @@ def test_wheel_holds_the_library_and_its_command(source_copy, tmp_path):
     with zipfile.ZipFile(build(source_copy, tmp_path, "build_wheel")) as wheel:
         names = set(wheel.namelist())
         wheel.extractall(tmp_path / "site")
-    modules = {f"medcompress/{path.relative_to(LIBRARY).as_posix()}" for path in LIBRARY.rglob("*.py")}
-    assert {name for name in names if not name.split("/")[0].endswith(".dist-info")} == modules
+    prefix = f"{LIBRARY.name}/"
+    library = {f"medcompress/{name.removeprefix(prefix)}" for name in files_of_tree() if name.startswith(prefix)}
+    assert {name for name in names if not name.split("/")[0].endswith(".dist-info")} == library
     version = re.search(r'__version__ = "(.+)"', (LIBRARY / "__init__.py").read_text("utf-8")).group(1)
     entry_points = tmp_path / "site" / f"medcompress-{version}.dist-info" / "entry_points.txt"
     assert "medcompress = medcompress.__main__:main" in entry_points.read_text("utf-8")

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import qt
 import slicer
-import vtk
 from MedCompressLib.comparison import csv_text, write_text
-from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import silent
 from MedCompressSlicer import error_display
 from MedCompressSlicer.checkable_nodes import CheckableNodes, referenced, setReferenced
@@ -24,8 +22,11 @@ from MedCompressSlicer.comparison_table import (
     summary,
     worstRow,
 )
-from MedCompressSlicer.job_panel import JobPanel
-from MedCompressSlicer.reloading import forgetPackages
+from MedCompressSlicer.match_table import MatchTable, setMatch
+from MedCompressSlicer.module_widget import ModuleWidget
+from MedCompressSlicer.reader_study import ReaderStudy
+from MedCompressSlicer.reader_study_panel import ReaderStudyPanel
+from MedCompressSlicer.reader_study_results import readResults, resultsChart, resultsTable
 from MedCompressSlicer.requirements import ensurePackages
 from MedCompressSlicer.segmentations import segmentationFromNode, segmentationNodes
 from slicer import (
@@ -42,9 +43,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 
 class SegmentationComparison(ScriptedLoadableModule):
@@ -67,7 +66,10 @@ class SegmentationComparison(ScriptedLoadableModule):
             "logic.surface(table, 0)                                   # surface colored by distance\n"
             "logic.jump(table, 0)                                      # click on the first row\n"
             "logic.sort(table, 'dice')                                 # click on a title\n"
-            "logic.export(table, '/tmp/comparison.csv')                # Export</pre>"
+            "logic.export(table, '/tmp/comparison.csv')                # Export\n"
+            "study = logic.readerStudy({1: 'CT', 20: 'CT 20:1'}, 'Ann', '/tmp/ann.csv')  # Start or Resume\n"
+            "study.answer('left')                                      # Left is better\n"
+            "table, chart = logic.readerResults(['/tmp/ann.csv'])      # Results</pre>"
         )
         parent.acknowledgementText = _("Built on SimpleITK, SciPy, VTK and NumPy.")
 
@@ -109,27 +111,17 @@ class SegmentationComparisonParameterNode:
 EXCLUDED = "MedCompress.Excluded"
 
 
-class SegmentationComparisonWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class SegmentationComparisonWidget(ModuleWidget):
     """The panel: asks and shows."""
 
     def __init__(self, parent=None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
-        self._steps = None
+        ModuleWidget.__init__(self, parent)
         self._sorted = ("", False)
 
     def setup(self) -> None:
-        ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/SegmentationComparison.ui"))
-        self.layout.addWidget(panel)
-        self.ui = slicer.util.childWidgetVariables(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
-        self.logic = SegmentationComparisonLogic()
-        self.jobs = JobPanel(self.ui.progressBar, self.ui.statusLabel, self.ui.cancelButton)
+        self.loadPanel(SegmentationComparisonLogic())
         self._tests = CheckableNodes(self.ui.testList, self.onTestChecked)
+        self._matches = MatchTable(self.ui.matchTable, self.ui.matchLabel, self.onMatchChosen)
         self.ui.resultTable.verticalHeader().setVisible(False)
         self.ui.resultTable.verticalHeader().setDefaultSectionSize(20)
         self.ui.resultTable.connect("clicked(QModelIndex)", self.onRowClicked)
@@ -137,99 +129,59 @@ class SegmentationComparisonWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.compareButton.connect("clicked(bool)", self.onCompare)
         self.ui.exportButton.connect("clicked(bool)", self.onExport)
         self.ui.measureComboBox.connect("activated(int)", self.onMeasureChosen)
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        for event in (scene.EndCloseEvent, scene.EndImportEvent):
-            self.addObserver(scene, event, self.onSceneChanged)
-        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):
-            self.addObserver(scene, event, self.onNodesChanged)
+        self._loadReaderStudy()
+        self.followNodes()
         self.initializeParameterNode()
+
+    def _loadReaderStudy(self) -> None:
+        panel = slicer.util.loadUI(self.resourcePath("UI/ReaderStudy.ui"))
+        self.ui.studySection.layout().addWidget(panel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        self.readerStudy = ReaderStudyPanel(slicer.util.childWidgetVariables(panel), self.parent)
 
     def cleanup(self) -> None:
-        self.stopWork()
-        self.setParameterNode(None)
-        self.removeObservers()
+        self.readerStudy.cleanup()
+        ModuleWidget.cleanup(self)
 
-    def enter(self) -> None:
-        self.initializeParameterNode()
+    def onUnbound(self) -> None:
+        """A session takes keys from all of Slicer, and ends with the panel in sight."""
+        self.readerStudy.onStop()
 
-    def exit(self) -> None:
-        """Running work goes on."""
-        self.setParameterNode(None)
-
-    def onReload(self) -> None:
-        """Reload the library and the shared package with the module, so that no old code stays behind."""
-        forgetPackages()
-        ScriptedLoadableModuleWidget.onReload(self)
-
-    def onSceneStartClose(self, caller, event) -> None:
-        self.stopWork(_("Stopped, because the scene was closed"))
-        self.setParameterNode(None)
+    def clearResults(self) -> None:
         self.showTable()
 
-    def onSceneChanged(self, caller, event) -> None:
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onNodesChanged(self, caller, event) -> None:
-        if self._parameterNode and not slicer.mrmlScene.IsBatchProcessing():
-            self.onParametersModified()
-
-    def stopWork(self, reason: str = "") -> None:
-        self.jobs.stop(reason)
-        if self._steps:
-            self._steps.discard()
-            self._steps = None
-
-    def initializeParameterNode(self) -> None:
-        self.setParameterNode(self.logic.getParameterNode())
+    def suggestInputs(self) -> None:
         if not self._parameterNode.reference:
             self._parameterNode.reference = next(iter(segmentationNodes()), None)
         self.showTable()
 
-    def setParameterNode(self, parameterNode) -> None:
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-        self._parameterNode = parameterNode
-        if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-            self.onParametersModified()
-
-    def onParametersModified(self, caller=None, event=None) -> None:
-        if self._parameterNode is None:
-            return
+    def updatePanel(self) -> None:
         reference, tests = self._parameterNode.reference, self.logic.testNodes(self._parameterNode)
         self._tests.fill([node for node in segmentationNodes() if node is not reference], tests)
         reason = ""
-        if self.jobs.running:
-            reason = _("Wait for the running work, or cancel it")
-        elif not reference:
+        if not reference:
             reason = _("Choose a reference first")
         elif not tests:
             reason = _("Check at least one other segmentation or label map")
-        self.ui.compareButton.enabled = not reason
-        self.ui.compareButton.toolTip = reason or _("Measure every segment of every test against the reference")
+        self.allow(reason, (self.ui.compareButton, _("Measure every segment of every test against the reference")))
 
     def onTestChecked(self, nodeID: str, checked: bool) -> None:
         self.logic.setTested(self._parameterNode, nodeID, checked)
 
-    def onCompare(self, *_unused) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The segmentations were not compared.")):
-            try:
-                self.run()
-            except MedCompressError as error:
-                self.onFailed(str(error))
+    def onMatchChosen(self, segment: str, test: str, name: str | None) -> None:
+        """Keep with the test's node which of its segments is the reference's `segment`."""
+        with self.failing(_("The segments were not matched.")):
+            table = self._parameterNode.table
+            row = next(row for row in rowsOfTable(table) if row.test == test)
+            setMatch(comparedNodes(table, row)[1], segment, name)
+            self.jobs.say(_("Press Compare to compare what belongs together now"))
 
-    def run(self) -> None:
-        if self.jobs.running or not ensurePackages():
-            return
-        parameters = self._parameterNode
-        self._steps = ComparisonSteps(parameters.reference, self.logic.testNodes(parameters), parameters.tolerance)
-        with slicer.util.WaitCursor():
-            self._steps.start(self.jobs, self.onDone, self.onFailed)
-        self.onParametersModified()
+    def onCompare(self, *_unused) -> None:
+        with self.failing(_("The segmentations were not compared.")):
+            if not self.jobs.running and ensurePackages():
+                parameters = self._parameterNode
+                tests = self.logic.testNodes(parameters)
+                self.startSteps(ComparisonSteps(parameters.reference, tests, parameters.tolerance), self.onDone)
 
     def onDone(self, steps: ComparisonSteps) -> None:
         parameters = self.logic.getParameterNode()
@@ -241,12 +193,6 @@ class SegmentationComparisonWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self.showRow(worst)
         self.onParametersModified()
 
-    def onFailed(self, message: str) -> None:
-        self.jobs.say(message)
-        self.onParametersModified()
-        if not self.jobs.wasCancelled:
-            slicer.util.errorDisplay(message, windowTitle=_("Segmentation Comparison"))
-
     def showTable(self) -> None:
         table = self._parameterNode.table if self._parameterNode else None
         self.ui.resultSection.enabled = table is not None
@@ -254,7 +200,9 @@ class SegmentationComparisonWidget(ScriptedLoadableModuleWidget, VTKObservationM
         for column in range(table.GetNumberOfColumns() if table else 0):
             self.ui.resultTable.setColumnHidden(column, column >= len(SHOWN))
         self.ui.resultTable.resizeColumnsToContents()
-        self.ui.summaryLabel.text = summary(rowsOfTable(table)) if table else ""
+        rows = rowsOfTable(table) if table else []
+        self.ui.summaryLabel.text = summary(rows) if table else ""
+        self._matches.fill(rows)
 
     def showRow(self, row: int) -> None:
         """Show what a row is about in the views: largest error, error map, surface."""
@@ -263,11 +211,8 @@ class SegmentationComparisonWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self.logic.show(self.logic.getParameterNode(), row)
 
     def onRowClicked(self, index) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The errors cannot be shown.")):
-            try:
-                self.showRow(index.row())
-            except MedCompressError as error:
-                self.onFailed(str(error))
+        with self.failing(_("The errors cannot be shown.")):
+            self.showRow(index.row())
 
     def onHeaderClicked(self, section: int) -> None:
         table = self._parameterNode.table if self._parameterNode else None
@@ -290,16 +235,13 @@ class SegmentationComparisonWidget(ScriptedLoadableModuleWidget, VTKObservationM
             slicer.modules.plots.logic().ShowChartInLayout(parameters.chart)
 
     def onExport(self, *_unused) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The table was not exported.")):
+        with self.failing(_("The table was not exported.")):
             path = qt.QFileDialog.getSaveFileName(
                 self.parent, _("Export the comparison"), "comparison.csv", _("Comma-separated values (*.csv)")
             )
-            try:
-                if path:
-                    path = self.logic.export(self._parameterNode.table, path)
-                    self.jobs.say(_("Exported to {path}").format(path=path))
-            except MedCompressError as error:
-                self.onFailed(str(error))
+            if path:
+                path = self.logic.export(self._parameterNode.table, path)
+                self.jobs.say(_("Exported to {path}").format(path=path))
 
 
 class SegmentationComparisonLogic(ScriptedLoadableModuleLogic):
@@ -314,7 +256,8 @@ class SegmentationComparisonLogic(ScriptedLoadableModuleLogic):
     def compare(self, reference, tests, tolerance: float = 1.0, byHand=None, progress=silent):
         """New table node: a row for each test and segment; distances in mm. tests: one or several.
 
-        byHand: segment name in the reference to segment name in the tests, where names and terminology do not tell.
+        byHand: segment name in the reference to segment name in the tests, where names and terminology do not tell;
+        or such a mapping for each test.
         """
         return compareNodes(reference, tests, tolerance, byHand, progress)
 
@@ -344,6 +287,20 @@ class SegmentationComparisonLogic(ScriptedLoadableModuleLogic):
         path = path if path.suffix else path.with_suffix(".csv")
         write_text(csv_text(rowsOfTable(table)), path)
         return path
+
+    def readerStudy(self, volumes, reader: str, path, imagesPerPair: int = 10) -> ReaderStudy:
+        """Show pairs of compressed versions of a volume side by side; the session goes on where `path` exists.
+
+        volumes: compression ratio to volume, 1 for the original; or the original and then restored archives, which say
+        their ratio themselves. The buttons are the result's answer("left"), answer("right"), answer("undecided"),
+        takeBack() and close().
+        """
+        return ReaderStudy(volumes, reader, path, imagesPerPair)
+
+    def readerResults(self, paths) -> tuple:
+        """(table node, plot chart node) of one or several sessions, by reader and pair of compression ratios."""
+        results = readResults(paths)
+        return resultsTable(results), resultsChart(results)
 
     def show(self, parameters, row: int) -> None:
         """What a click on a row does: jump there, fill and show error map and surface as `parameters` ask."""

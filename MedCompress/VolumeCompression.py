@@ -1,12 +1,9 @@
 """Slicer module: compress a volume, open archives, see what compression did to the image."""
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import slicer
-import vtk
 from MedCompressLib.compression import DEFAULT_CODEC
-from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import silent
 from MedCompressLib.preview import Preview
 from MedCompressLib.recommendation import recommend
@@ -18,9 +15,8 @@ from MedCompressSlicer.codec_choices import labelCodecs
 from MedCompressSlicer.compression_parameters import VolumeCompressionParameterNode
 from MedCompressSlicer.compression_steps import CompressionSteps
 from MedCompressSlicer.goals import Goal, limitMaxError, limitQuality, offerGoals, refusal, showGoal
-from MedCompressSlicer.job_panel import JobPanel
 from MedCompressSlicer.live_preview import LivePreview
-from MedCompressSlicer.reloading import forgetPackages
+from MedCompressSlicer.module_widget import ModuleWidget
 from MedCompressSlicer.requirements import ensurePackages
 from MedCompressSlicer.sample_data import registerSampleData
 from MedCompressSlicer.slice_preview import SlicePreview
@@ -30,9 +26,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 
 class VolumeCompression(ScriptedLoadableModule):
@@ -65,134 +59,70 @@ def registerSamples() -> None:
     registerSampleData(Path(__file__).parent / "Resources" / "SampleData" / "VolumeCompression.json")
 
 
-class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class VolumeCompressionWidget(ModuleWidget):
     """The panel: asks and shows."""
 
     def __init__(self, parent=None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
-        self._steps = None
+        ModuleWidget.__init__(self, parent)
         self._advised = None
 
     def setup(self) -> None:
-        ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/VolumeCompression.ui"))
-        self.layout.addWidget(panel)
-        self.ui = slicer.util.childWidgetVariables(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
-        self.logic = VolumeCompressionLogic()
+        self.loadPanel(VolumeCompressionLogic())
         self.ui.resultTable.horizontalHeader().setStretchLastSection(True)
         self.ui.resultTable.verticalHeader().setVisible(False)
         self.ui.resultTable.verticalHeader().setDefaultSectionSize(20)
         self.ui.resultTable.visible = False
-        self.jobs = JobPanel(self.ui.progressBar, self.ui.statusLabel, self.ui.cancelButton)
         self._preview = LivePreview(self.logic.slicePreview, self.ui.previewLabel, self.wantedPreview)
         self.ui.recommendationLabel.text = generalAdvice()
         self.ui.compressButton.connect("clicked(bool)", self.onCompress)
         self.ui.curveButton.connect("clicked(bool)", self.onCurve)
         self.ui.recommendButton.connect("clicked(bool)", self.onRecommend)
         self.ui.previewCheckBox.connect("clicked(bool)", self.onPreviewClicked)
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
-        self.stopWork()
-        self.setParameterNode(None)
+        ModuleWidget.cleanup(self)
         self._preview.close()
-        self.removeObservers()
 
-    def enter(self) -> None:
-        self.initializeParameterNode()
-
-    def exit(self) -> None:
-        """Running work goes on; the preview comes back with the panel."""
-        self.setParameterNode(None)
-
-    def onReload(self) -> None:
-        """Reload the library and the shared package with the module, so that no old code stays behind."""
-        forgetPackages()
-        ScriptedLoadableModuleWidget.onReload(self)
-
-    def onSceneStartClose(self, caller, event) -> None:
-        self.stopWork(_("Stopped, because the scene was closed"))
+    def clearResults(self) -> None:
         self.ui.resultTable.setMRMLTableNode(None)
         self.ui.resultTable.visible = False
         self.ui.summaryLabel.text = ""
-        self.setParameterNode(None)
 
-    def onSceneChanged(self, caller, event) -> None:
+    def onUnbound(self) -> None:
+        """The preview comes back with the panel."""
         self._preview.stop()
-        if self.parent.isEntered:
-            self.initializeParameterNode()
 
-    def stopWork(self, reason: str = "") -> None:
-        self.jobs.stop(reason)
-        if self._steps:
-            self._steps.discard()
-            self._steps = None
+    def suggestInputs(self) -> None:
+        first = None if self._parameterNode.inputVolume else self.logic.firstVolume()
+        if first:
+            self._parameterNode.inputVolume = first
 
-    def initializeParameterNode(self) -> None:
-        self.setParameterNode(self.logic.getParameterNode())
-        if not self._parameterNode.inputVolume:
-            first = self.logic.firstVolume()
-            if first:
-                self._parameterNode.inputVolume = first
-
-    def setParameterNode(self, parameterNode) -> None:
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-        self._parameterNode = parameterNode
-        if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-            self.onParametersModified()
-        else:
-            self._preview.stop()
-
-    def onParametersModified(self, caller=None, event=None) -> None:
+    def updatePanel(self) -> None:
         parameters = self._parameterNode
-        if parameters is None:
-            return
         volume, codec = parameters.inputVolume, parameters.codec
         if refusal(parameters.goal, volume, codec):
             parameters.goal = Goal.LOSSLESS
         labelCodecs(self.ui.codecComboBox)
-        offerGoals(self.ui.goalComboBox, volume, codec)
+        offerGoals(self.ui.goalComboBox, lambda goal: refusal(goal, volume, codec))
         limitMaxError(self.ui.maxErrorSlider, volume)
-        self.suggestQuality(limitQuality(self.ui.qualitySlider, self.ui.qualityLabel, codec))
+        limitQuality(self.ui.qualitySlider, self.ui.qualityLabel, parameters)
         showGoal(self.ui, parameters.goal)
         if self._advised not in (None, volume):
             self._advised = None
             self.ui.recommendationLabel.text = generalAdvice()
-        self.suggestOutput()
-        self.updateButtons()
+        archives.suggestOutput(parameters)
+        self.allow(
+            "" if volume else _("Choose a volume first"),
+            (self.ui.compressButton, _("Write the archive, verify it, and show what came back")),
+            (self.ui.curveButton, _("Compare lossy codecs at several ratios on slices of the volume; writes nothing")),
+            (self.ui.recommendButton, _("Try all codecs on some slices of the volume; writes nothing")),
+            (self.ui.previewCheckBox, _("Show the slice in view as it would come back, while the settings change")),
+        )
         if parameters.preview and parameters.inputVolume:
             self._preview.start()
         else:
             self._preview.stop()
-
-    def suggestQuality(self, quality: float | None) -> None:
-        """A number means nothing on another codec's scale: begin there with a good one."""
-        parameters = self._parameterNode
-        if quality is not None and parameters.scaleOf != parameters.codec:
-            parameters.scaleOf = parameters.codec
-            parameters.quality = quality
-
-    def suggestOutput(self) -> None:
-        """Name the archive after the volume until the user has named it otherwise."""
-        parameters = self._parameterNode
-        if parameters.inputVolume and parameters.outputPath in (Path(), parameters.suggestedPath):
-            suggestion = self.logic.suggestedPath(parameters.inputVolume)
-            if suggestion != parameters.outputPath:
-                parameters.suggestedPath = suggestion
-                parameters.outputPath = suggestion
 
     def wantedPreview(self) -> tuple | None:
         """Volume, codec and target to show on the slice in view, None where nothing is."""
@@ -200,21 +130,6 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         if not (parameters and parameters.preview and parameters.inputVolume) or self.jobs.running:
             return None
         return parameters.inputVolume, parameters.codec, parameters.target()
-
-    def updateButtons(self) -> None:
-        reason = ""
-        if self.jobs.running:
-            reason = _("Wait for the running work, or cancel it")
-        elif not (self._parameterNode and self._parameterNode.inputVolume):
-            reason = _("Choose a volume first")
-        for button, text in (
-            (self.ui.compressButton, _("Write the archive, verify it, and show what came back")),
-            (self.ui.curveButton, _("Compare lossy codecs at several ratios on slices of the volume; writes nothing")),
-            (self.ui.recommendButton, _("Try all codecs on some slices of the volume; writes nothing")),
-            (self.ui.previewCheckBox, _("Show the slice in view as it would come back, while the settings change")),
-        ):
-            button.enabled = not reason
-            button.toolTip = reason or text
 
     def onPreviewClicked(self, checked: bool) -> None:
         if checked and not self.logic.ensurePackages([self._parameterNode.codec]):
@@ -237,23 +152,12 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         with self.failing(_("No codec was recommended.")):
             if not self.jobs.running and self.logic.ensurePackages():
                 self._parameterNode.preview = False
-                self._steps = AdviceStep(self._parameterNode.inputVolume)
-                self._steps.start(self.jobs, self.onAdvice, self.onFailed)
-                self.updateButtons()
+                self.startSteps(AdviceStep(self._parameterNode.inputVolume), self.onAdvice)
 
-    def onAdvice(self, volumeNode, sentence: str) -> None:
-        self._advised = volumeNode
-        self.ui.recommendationLabel.text = sentence
-        self.updateButtons()
-
-    @contextmanager
-    def failing(self, text: str):
-        """Say what went wrong: the library's errors in their own words, others with this text."""
-        with slicer.util.tryWithErrorDisplay(text):
-            try:
-                yield
-            except MedCompressError as error:
-                self.onFailed(str(error))
+    def onAdvice(self, advice: AdviceStep) -> None:
+        self._advised = advice.volumeNode
+        self.ui.recommendationLabel.text = advice.sentence
+        self.onParametersModified()
 
     def run(self, path: Path | None) -> None:
         """Run the steps of a press one after another, with the parameters as they are now; no path: only the curves.
@@ -271,10 +175,8 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             if not curves:
                 return
         parameters.preview = False
-        self.jobs.say(_("Preparing"))
-        self._steps = CompressionSteps(parameters.inputVolume, path, codec, parameters.target(), curves)
-        self._steps.start(self.jobs, self.onDone, self.onFailed)
-        self.updateButtons()
+        steps = CompressionSteps(parameters.inputVolume, path, codec, parameters.target(), curves)
+        self.startSteps(steps, self.onDone)
 
     def onDone(self, steps: CompressionSteps) -> None:
         if steps.table:
@@ -282,13 +184,7 @@ class VolumeCompressionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
             self.ui.resultTable.resizeColumnToContents(0)
             self.ui.resultTable.visible = True
             self.ui.summaryLabel.text = steps.summary
-        self.updateButtons()
-
-    def onFailed(self, message: str) -> None:
-        self.jobs.say(message)
-        self.updateButtons()
-        if not self.jobs.wasCancelled:
-            slicer.util.errorDisplay(message, windowTitle=_("Volume Compression"))
+        self.onParametersModified()
 
 
 class VolumeCompressionLogic(ScriptedLoadableModuleLogic):
@@ -354,9 +250,7 @@ class VolumeCompressionLogic(ScriptedLoadableModuleLogic):
         self.slicePreview.remove()
 
     def firstVolume(self):
-        """The first volume of the scene that can be compressed, None where there is none."""
-        nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        return next((node for node in nodes if not node.GetHideFromEditors() and volumes.isUsable(node)), None)
+        return volumes.firstVolume()
 
     def suggestedPath(self, volume) -> Path:
         return archives.suggestedPath(volume)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,12 @@ def add_compare_options(command: argparse.ArgumentParser) -> None:
         help="segments that belong together though their names differ; may be given several times",
     )
     command.add_argument(
+        "--matches",
+        metavar="F",
+        type=Path,
+        help="JSON list with such pairs for each TEST: {REFNAME: TESTNAME, ...}; in place of --match",
+    )
+    command.add_argument(
         "--images",
         metavar="IMAGE",
         nargs="+",
@@ -44,7 +51,7 @@ def run_compare(options: argparse.Namespace, progress: Progress) -> tuple[Any, s
     from .comparison import compare, csv_text, plain_text, read_names, write_text
 
     names = read_names(options.labels) if options.labels else None
-    by_hand = dict(_pair(text) for text in options.match)
+    by_hand = _pairs(options.matches) if options.matches else dict(map(_pair, options.match))
     progress(0.0, "Reading")
     segmentations = [_segmentation(path, names) for path in (options.reference, *options.tests)]
     images = [_volume(path) for path in options.images] if options.images else None
@@ -80,6 +87,16 @@ def _volume(path: Path) -> Any:
     from .volume import read_volume
 
     return decompress(path) if path.suffix.lower() == ".mcz" else read_volume(path)
+
+
+def _pairs(path: Path) -> list[dict[str, str]]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise MedCompressError(f"{path} cannot be read ({error}); --matches takes a JSON file") from None
+    if isinstance(found, list) and all(isinstance(pairs, dict) for pairs in found):
+        return [{str(ours): str(theirs) for ours, theirs in pairs.items()} for pairs in found]
+    raise MedCompressError(f"{path} is no list of objects; --matches takes one for each TEST: [{{REFNAME: TESTNAME}}]")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -109,6 +109,15 @@ def suggestedPath(volumeNode) -> Path:
     return folder / f"{stem.strip(' .') or 'volume'}{EXTENSION}"
 
 
+def suggestOutput(parameters) -> None:
+    """Name the archive after the input volume of a parameter node until the user has named it otherwise."""
+    if parameters.inputVolume and parameters.outputPath in (Path(), parameters.suggestedPath):
+        suggestion = suggestedPath(parameters.inputVolume)
+        if suggestion != parameters.outputPath:
+            parameters.suggestedPath = suggestion
+            parameters.outputPath = suggestion
+
+
 def _folder() -> Path:
     root = Path(slicer.mrmlScene.GetRootDirectory() or ".")
     return root if root.is_absolute() and os.access(root, os.W_OK) else Path.home()

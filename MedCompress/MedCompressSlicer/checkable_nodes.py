@@ -1,4 +1,4 @@
-"""A list of nodes with check boxes, in a plain QListWidget, and sets of nodes that a node refers to."""
+"""A list of nodes or other things with check boxes, in a plain QListWidget, and sets of nodes that a node refers to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import qt
 
 
 class CheckableNodes:
-    """Shows nodes; calls changed(nodeID, checked) when the user checks or unchecks one."""
+    """Shows nodes, or other things with a key; calls changed(node ID or key, checked) when the user checks one."""
 
     def __init__(self, listWidget, changed: Callable[[str, bool], None]):
         self._list, self._changed, self._filling = listWidget, changed, False
@@ -16,7 +16,11 @@ class CheckableNodes:
 
     def fill(self, nodes: Sequence, checked: Sequence) -> None:
         """Show these nodes, some of them checked; does nothing where they are shown so already."""
-        wanted = [(node.GetID(), node.GetName() or "", node in checked) for node in nodes]
+        self.show([(node.GetID(), node.GetName() or "", node in checked) for node in nodes])
+
+    def show(self, entries: Sequence[tuple[str, str, bool]]) -> None:
+        """Show (key, name, checked); does nothing where they are shown so already."""
+        wanted = list(entries)
         if wanted == self._shown():
             return
         self._filling = True

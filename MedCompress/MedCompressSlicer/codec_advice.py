@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-
-import slicer
 from MedCompressLib.recommendation import DENSE, FAST, INTERCHANGE, middle_slices
 from MedCompressLib.volume import write_volume
 from slicer.i18n import tr as _
 
 from .codec_choices import codecLabel
 from .requirements import missingPackages
+from .steps import Steps
 from .volumes import volumeFromNode
 
 _COMPARED = (INTERCHANGE, *FAST, DENSE[0])
@@ -56,39 +51,24 @@ def adviceText(found: dict) -> str:
     )
 
 
-class AdviceStep:
-    """Tries the codecs on the middle slices of a volume node; missing packages leave their codecs out."""
+class AdviceStep(Steps):
+    """Tries the codecs on the middle slices of a volume node; missing packages leave their codecs out.
+
+    volumeNode: what was tried. sentence: what came out.
+    """
 
     def __init__(self, volumeNode):
-        self._volumeNode = volumeNode
-        self._folder: Path | None = None
+        super().__init__()
+        self.volumeNode, self.sentence = volumeNode, ""
 
-    def start(self, jobs, done: Callable, failed: Callable[[str], None]) -> None:
-        """Begin; later calls `done(volumeNode, sentence)` or `failed(message)`."""
-        volume, first = middle_slices(volumeFromNode(self._volumeNode))
-        self._folder = Path(tempfile.mkdtemp(prefix="medcompress-", dir=slicer.app.temporaryPath))
+    def begin(self) -> None:
+        volume, self._first = middle_slices(volumeFromNode(self.volumeNode))
+        path = self.folder / "slices.nrrd"
+        write_volume(volume, path, compressed=False)
+        modality = ["--modality", volume.modality] if volume.modality else []
+        self.run(["recommend", str(path), *modality], self._onRecommended, step=_("Recommendation:"))
 
-        def finish(found: dict) -> None:
-            self.discard()
-            jobs.say("")
-            shifted = {**found, "first": found["first"] + first, "end": found["end"] + first}
-            done(self._volumeNode, adviceText(shifted))
-
-        def fail(message: str) -> None:
-            self.discard()
-            failed(message)
-
-        try:
-            path = self._folder / "slices.nrrd"
-            write_volume(volume, path, compressed=False)
-            modality = ["--modality", volume.modality] if volume.modality else []
-            jobs.run(["recommend", str(path), *modality], finish, fail, step=_("Recommendation:"))
-        except BaseException:
-            self.discard()
-            raise
-
-    def discard(self) -> None:
-        """Remove the temporary files; for an end that nobody is told of."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
+    def _onRecommended(self, found: dict) -> None:
+        shifted = {name: found[name] + self._first for name in ("first", "end")}
+        self.sentence = adviceText({**found, **shifted})
+        self.end("")

@@ -28,6 +28,10 @@ def labelCodecs(combo) -> None:
 def _texts() -> dict[str, tuple[str, str]]:
     return {
         "jpeg2000": (_("JPEG 2000"), _("The codec of DICOM and of the literature; exact or lossy, slice by slice")),
+        "jpeg2000-budget": (
+            _("JPEG 2000, one budget"),
+            _("JPEG 2000 with equal quality of all slices instead of equal bytes; two to three times as long"),
+        ),
         "htj2k": (_("HTJ2K"), _("High-throughput JPEG 2000: the fastest lossy codec, a little larger than JPEG 2000")),
         "volumetric": (
             _("Volumetric HTJ2K"),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import slicer
 from MedCompressLib.comparison import Row, compare, write_segmentation
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import Progress, silent
-from slicer.i18n import tr as _
 
 from .comparison_table import comparisonTable
+from .match_table import matchesOf
 from .segmentations import asSegmentationNode, segmentationFromNode
+from .steps import Steps
 
 
 def uniqueNames(nodes: Sequence) -> list[str]:
@@ -43,7 +41,10 @@ def chosenNodes(reference, tests) -> tuple:
 
 
 def compareNodes(reference, tests, tolerance: float, byHand=None, progress: Progress = silent):
-    """Compare in this process; returns the new table node. byHand: names that belong together, reference to test."""
+    """Compare in this process; returns the new table node.
+
+    byHand: names that belong together, reference to test, for all tests or a mapping for each.
+    """
     reference, tests = chosenNodes(reference, tests)
     names, ours = uniqueNames(tests), segmentationFromNode(reference)
     theirs = [replace(segmentationFromNode(t, ours), name=name) for t, name in zip(tests, names, strict=True)]
@@ -51,55 +52,42 @@ def compareNodes(reference, tests, tolerance: float, byHand=None, progress: Prog
     return comparisonTable(rows, reference, tests, names)
 
 
-class ComparisonSteps:
+class ComparisonSteps(Steps):
     """One press: its nodes as they are now, and its result, `table`. Segmentations may change while it runs."""
 
     def __init__(self, reference, tests, tolerance: float):
+        super().__init__()
         self._reference, self._tests = chosenNodes(reference, tests)
         self._tolerance, self._names = tolerance, uniqueNames(self._tests)
-        self._folder: Path | None = None
         self.table = None
 
-    def start(self, jobs, done: Callable, failed: Callable) -> None:
-        """Begin; calls `done(self)` at the end, or `failed(message)` if it fails or is cancelled."""
-        self._jobs, self._onDone, self._onFailed, self._started = jobs, done, failed, time.monotonic()
-        self._folder = Path(tempfile.mkdtemp(prefix="medcompress-", dir=slicer.app.temporaryPath))
-        try:
-            ours = segmentationFromNode(self._reference)
-            paths = [self._written(ours, 0)]
-            for number, test in enumerate(self._tests, 1):
-                paths.append(self._written(segmentationFromNode(test, ours), number))
-            jobs.run(["compare", *paths, "--tolerance", repr(self._tolerance)], self._onCompared, self._fail)
-        except BaseException:
-            self.discard()
-            raise
-
-    def discard(self) -> None:
-        """Remove the temporary files; for an end that nobody is told of."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+    def begin(self) -> None:
+        ours, matches = segmentationFromNode(self._reference), []
+        paths = [self._written(ours, 0)]
+        for number, test in enumerate(self._tests, 1):
+            theirs = segmentationFromNode(test, ours)
+            paths.append(self._written(theirs, number))
+            matches.append(matchesOf(test, ours, theirs))
+        byHand = self.folder / "matches.json"
+        byHand.write_text(json.dumps(matches), "utf-8")
+        arguments = ["compare", *paths, "--tolerance", repr(self._tolerance), "--matches", str(byHand)]
+        self.run(arguments, self._onCompared)
 
     def _written(self, segmentation, number: int) -> str:
         named = any(segment.named for segment in segmentation.segments) or len(segmentation.layers) > 1
-        path = self._folder / (f"{number}.seg.nrrd" if named else f"{number}.nrrd")
+        path = self.folder / (f"{number}.seg.nrrd" if named else f"{number}.nrrd")
         write_segmentation(segmentation, path)
         return str(path)
 
     def _onCompared(self, result: list[dict]) -> None:
-        try:
-            nodes = [node for node in (self._reference, *self._tests) if node.GetScene() is None]
-            if nodes:
-                raise MedCompressError(f"'{nodes[0].GetName()}' was removed while it was compared: compare again")
-            slicer.mrmlScene.SaveStateForUndo()
-            self.table = comparisonTable(self._rows(result), self._reference, self._tests, self._names)
-        except BaseException as error:
-            self._fail(str(error))
-            if not isinstance(error, MedCompressError):
-                raise
-            return
-        self.discard()
-        self._jobs.say(_("Done in {seconds:.1f} s").format(seconds=time.monotonic() - self._started))
-        self._onDone(self)
+        self._result = result
+        self.finish()
+
+    def addNodes(self) -> None:
+        nodes = [node for node in (self._reference, *self._tests) if node.GetScene() is None]
+        if nodes:
+            raise MedCompressError(f"'{nodes[0].GetName()}' was removed while it was compared: compare again")
+        self.table = comparisonTable(self._rows(self._result), self._reference, self._tests, self._names)
 
     def _rows(self, result: list[dict]) -> list[Row]:
         """The rows of the child process, which knows the segmentations by their files."""
@@ -109,8 +97,3 @@ class ComparisonSteps:
             replace(row, reference=reference, test=self._names[number - 1])
             for row, number in zip(rows, numbers, strict=True)
         ]
-
-    def _fail(self, message: str) -> None:
-        self.discard()
-        self._jobs.say(message)
-        self._onFailed(message)

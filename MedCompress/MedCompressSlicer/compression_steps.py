@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import slicer
 from MedCompressLib.compression import decompress
-from MedCompressLib.errors import MedCompressError
 from MedCompressLib.targets import Target
 from MedCompressLib.volume import read_volume, write_volume
 from slicer.i18n import tr as _
 
 from .archives import canBeLossy, checkTarget, describe, targetArguments
 from .results import curveChart, qualityTable
+from .steps import Steps
 from .views import showVolumes
 from .volumes import asVolumeNode, differenceNode, nodeFromVolume, volumeFromNode
 
 
-class CompressionSteps:
+class CompressionSteps(Steps):
     """Compress, verify, compare and plot one volume; without a path only the plot, for several codecs where given.
 
     The volume is taken as it is at the start: edits, other settings and even its removal meanwhile change nothing.
@@ -29,114 +26,80 @@ class CompressionSteps:
     """
 
     def __init__(self, volumeNode, path: Path | None, codec: str, target: Target, curveCodecs: Sequence[str] = ()):
+        super().__init__()
         self._volumeNode = asVolumeNode(volumeNode)
         checkTarget(self._volumeNode, target)
         self._name = self._volumeNode.GetName() or ""
         self._path, self._codec, self._target = path, codec, target
         self._curveCodecs = list(curveCodecs) or [codec]
-        self._folder: Path | None = None
         self._archive = self._quality = self._curves = None
         self.table = self.chart = self.restored = self.difference = None
         self.summary = self._note = ""
 
-    def start(self, jobs, done: Callable, failed: Callable) -> None:
-        """Begin; calls `done(self)` at the end, or `failed(message)` if a step fails or is cancelled."""
-        self._jobs, self._onDone, self._onFailed, self._started = jobs, done, failed, time.monotonic()
+    def begin(self) -> None:
         volume = volumeFromNode(self._volumeNode)
-        self._folder = Path(tempfile.mkdtemp(prefix="medcompress-", dir=slicer.app.temporaryPath))
-        self._source = self._folder / "source.nrrd"
-        try:
-            write_volume(volume, self._source, compressed=False)
-            self._options = ["--modality", volume.modality] if volume.modality else []
-            if self._path is None:
-                self._startCurve(_("Plot:"))
-            else:
-                arguments = ["compress", str(self._source), str(self._path), *targetArguments(self._target)]
-                step = _("Step 1 of 3:")
-                arguments += ["--codec", self._codec, *self._options]
-                jobs.run(arguments, self._onCompressed, self._fail, self._path, step)
-        except BaseException:
-            self.discard()
-            raise
-
-    def discard(self) -> None:
-        """Remove the temporary files; for an end that nobody is told of."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._source = self.folder / "source.nrrd"
+        write_volume(volume, self._source, compressed=False)
+        self._options = ["--modality", volume.modality] if volume.modality else []
+        if self._path is None:
+            self._startCurve(_("Plot:"))
+            return
+        arguments = ["compress", str(self._source), str(self._path), *targetArguments(self._target)]
+        arguments += ["--codec", self._codec, *self._options]
+        self.run(arguments, self._onCompressed, output=self._path, step=_("Step 1 of 3:"))
 
     def _onCompressed(self, archive: dict) -> None:
         self._archive = archive
         arguments = ["quality", str(self._source), str(self._path)]
-        self._jobs.run(arguments, self._onCompared, self._onRefused, step=_("Step 2 of 3:"))
+        self.run(arguments, self._onCompared, self._onRefused, step=_("Step 2 of 3:"))
 
     def _onCompared(self, quality: dict) -> None:
         self._quality = quality
         if canBeLossy(self._volumeNode, self._codec):
             self._startCurve(_("Step 3 of 3:"))
         else:
-            self._finish()
+            self.finish()
 
     def _startCurve(self, step: str) -> None:
         arguments = ["curve", str(self._source), "--codecs", ",".join(self._curveCodecs), *self._options]
-        self._jobs.run(arguments, self._onCurve, self._onRefused, step=step)
+        self.run(arguments, self._onCurve, self._onRefused, step=step)
 
     def _onCurve(self, curve: dict) -> None:
         self._curves = {
             one["codec"]: [(point["ratio"], point["psnr"]) for point in one["points"]] for one in curve["curves"]
         }
-        self._finish()
+        self.finish()
 
     def _onRefused(self, message: str) -> None:
         """A volume with NaN has an archive, and neither quality figures nor a curve: the summary says why."""
-        if self._archive is None or self._jobs.wasCancelled:
-            self._fail(message)
+        if self._archive is None or self.jobs.wasCancelled:
+            self.fail(message)
         else:
             self._note = message
-            self._finish()
+            self.finish()
 
-    def _finish(self) -> None:
-        try:
-            slicer.mrmlScene.SaveStateForUndo()
-            self._addNodes()
-        except BaseException as error:
-            self._removeNodes()
-            self._fail(str(error))
-            if not isinstance(error, MedCompressError):
-                raise
-            return
-        self.discard()
-        self._jobs.say(_("Done in {seconds:.1f} s").format(seconds=time.monotonic() - self._started))
-        self._onDone(self)
-
-    def _addNodes(self) -> None:
+    def addNodes(self) -> None:
         if self._path is not None:
             reference, restored = read_volume(self._source), decompress(self._path)
             original = self._volumeNode if self._volumeNode.GetScene() else None
-            self.restored = nodeFromVolume(restored, _("{name} restored").format(name=self._name), original)
+            self.restored = self.keep(nodeFromVolume(restored, _("{name} restored").format(name=self._name), original))
             self.restored.SetDescription(describe(self._path))
-            self.difference = differenceNode(reference, restored, _("{name} difference").format(name=self._name))
+            name = _("{name} difference").format(name=self._name)
+            self.difference = self.keep(differenceNode(reference, restored, name))
             self.difference.SetAndObserveTransformNodeID(self.restored.GetTransformNodeID())
-            self.table = qualityTable(self._quality, self._archive)
+            self.table = self.keep(qualityTable(self._quality, self._archive))
             self.summary = f"{self._path.name}: {self.restored.GetDescription()}"
             if self._note:
                 self.summary += "\n" + _("Not all figures could be computed: {reason}").format(reason=self._note)
             showVolumes(original or self.restored, self.restored if original else None, 1.0)
         if self._curves is not None:
-            self.chart = curveChart(self._name, self._curves)
+            self.chart = self.keep(curveChart(self._name, self._curves))
             if slicer.app.layoutManager() is not None:
                 slicer.modules.plots.logic().ShowChartInLayout(self.chart)
 
-    def _removeNodes(self) -> None:
-        for node in (self.restored, self.difference, self.table, self.chart):
-            if node is not None:
-                slicer.mrmlScene.RemoveNode(node)
-        self.table = self.chart = self.restored = self.difference = None
-
-    def _fail(self, message: str) -> None:
-        self.discard()
-        if self._archive is not None:
-            message = _("{file} was written and is whole, its results are missing: {reason}").format(
-                file=self._path.name, reason=message
-            )
-        self._jobs.say(message)
-        self._onFailed(message)
+    def failure(self, message: str) -> str:
+        if self._archive is None:
+            return message
+        return _("{file} was written and is whole, its results are missing: {reason}").format(
+            file=self._path.name, reason=message
+        )

@@ -53,7 +53,7 @@ def matchOfRow(row: Row, reference: Segmentation, test: Segmentation) -> Match:
         return next(iter(named or found), None)
 
     ours = find(reference, row.label_reference, row.segment)
-    theirs = find(test, row.label_test, row.segment)
+    theirs = find(test, row.label_test, row.segment_test)
     if (ours is None) != (row.label_reference is None) or (theirs is None) != (row.label_test is None):
         raise MedCompressError(f"the segment '{row.segment}' has changed since the comparison: compare again")
     return Match(ours, theirs, row.matched_by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 
 import numpy as np
 import qt
@@ -53,14 +54,15 @@ def refusal(goal: Goal, volumeNode, codec: str) -> str:
     return ""
 
 
-def offerGoals(combo, volumeNode, codec: str) -> None:
-    """Let only those goals be chosen that can be met; the others say in their tooltips why not."""
-    reasons = [refusal(goal, volumeNode, codec) for goal in Goal]
+def offerGoals(combo, refused: Callable[[Goal], str]) -> None:
+    """Let only those goals be chosen that are not refused; the others say in their tooltips why not."""
+    reasons = [refused(goal) for goal in Goal]
     for index, reason in enumerate(reasons):
         combo.setItemData(index, _DISABLED if reason else _ENABLED, _FLAGS_ROLE)
         combo.setItemData(index, reason, qt.Qt.ToolTipRole)
-    combo.enabled = not all(reasons[1:])
-    combo.toolTip = _("What is asked of the archive") if combo.enabled else reasons[1]
+    possible = reasons.count("")
+    combo.enabled = possible > 1
+    combo.toolTip = _("What is asked of the archive") if possible > 1 else next(filter(None, reasons))
 
 
 def limitMaxError(slider, volumeNode) -> None:
@@ -78,11 +80,12 @@ def limitMaxError(slider, volumeNode) -> None:
     slider.singleStep = limits[1]
 
 
-def limitQuality(slider, label, codec: str) -> float | None:
-    """Set range and name of the codec's own scale; returns a good value to begin with, None where there is no scale."""
-    scale = get_codec(codec).capabilities.scale
+def limitQuality(slider, label, parameters) -> None:
+    """Set range and name of the codec's own scale; begin there with a good value, since a number means nothing on
+    another codec's scale."""
+    scale = get_codec(parameters.codec).capabilities.scale
     if scale is None:
-        return None
+        return
     slider.decimals = 1
     slider.minimum, slider.maximum = sorted((scale.finest, scale.coarsest))
     slider.toolTip = _("{name}, from {finest:g} (finest) to {coarsest:g} (coarsest)").format(
@@ -90,15 +93,15 @@ def limitQuality(slider, label, codec: str) -> float | None:
     )
     label.text = scale.name.split(",")[0] + ":"
     label.toolTip = slider.toolTip
-    return round(scale.at(0.4), 1)
+    if parameters.scaleOf != parameters.codec:
+        parameters.scaleOf = parameters.codec
+        parameters.quality = round(scale.at(0.4), 1)
 
 
 def showGoal(ui, goal: Goal) -> None:
-    """Show the value of this goal and hide those of the others."""
-    for one, value, label in (
-        (Goal.RATIO, ui.ratioSlider, ui.ratioLabel),
-        (Goal.PSNR, ui.psnrSlider, ui.psnrLabel),
-        (Goal.MAX_ERROR, ui.maxErrorSlider, ui.maxErrorLabel),
-        (Goal.QUALITY, ui.qualitySlider, ui.qualityLabel),
-    ):
-        value.visible = label.visible = goal is one
+    """Show the value of this goal and hide those of the others that the panel has."""
+    names = {Goal.RATIO: "ratio", Goal.PSNR: "psnr", Goal.MAX_ERROR: "maxError", Goal.QUALITY: "quality"}
+    for one, name in names.items():
+        for widget in (getattr(ui, f"{name}Slider", None), getattr(ui, f"{name}Label", None)):
+            if widget is not None:
+                widget.visible = goal is one

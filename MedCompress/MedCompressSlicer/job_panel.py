@@ -24,6 +24,7 @@ class JobPanel:
     """Runs commands of the library in child processes and shows how they go.
 
     bar, label, cancelButton: the widgets. makeJob: starts a child process (MedCompressLib.jobs.Job's signature).
+    log: lines that the last command wrote to standard error.
     """
 
     def __init__(self, bar, label, cancelButton, makeJob: Callable[..., Job] = Job):
@@ -31,9 +32,11 @@ class JobPanel:
         self._makeJob = makeJob
         self._job: Job | None = None
         self._output: Path | None = None
-        self._done = self._failed = None
+        self._done = self._failed = self._report = None
         self._step = ""
+        self._reported = 0
         self.wasCancelled = False
+        self.log: list[str] = []
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.connect("timeout()", self._onTimer)
@@ -45,18 +48,25 @@ class JobPanel:
         return self._job is not None
 
     def run(
-        self, arguments: list[str], done: Callable, failed: Callable, output: Path | None = None, step: str = ""
+        self,
+        arguments: list[str],
+        done: Callable,
+        failed: Callable,
+        output: Path | None = None,
+        step: str = "",
+        report: Callable[[dict], None] | None = None,
     ) -> None:
         """Start a command; later calls done(result: dict), or failed(message: str) also when it was cancelled.
 
         output: archive that the command writes; what a killed process left of it is removed. step: which part of the
-        work it is, for people.
+        work it is, for people. report: called with each step that says more than fraction and message.
         """
         if self.running:
             raise RuntimeError("another command is running")
         self._job = self._makeJob(arguments, python=pythonExecutable())
         self._output, self._done, self._failed, self._step = output, done, failed, step
-        self.wasCancelled = False
+        self._report, self._reported = report, 0
+        self.wasCancelled, self.log = False, []
         self._show(running=True)
         self._timer.start()
         self._onTimer()
@@ -79,8 +89,15 @@ class JobPanel:
         state = job.poll()
         self._bar.setValue(round(100 * job.fraction))
         self.say(" ".join(filter(None, [self._step, f"{job.message} - {_times(job)}"])))
-        if state != "running":
+        self._tell(job)
+        if state != "running" and self._job is job:
             self._finish(job, state)
+
+    def _tell(self, job: Job) -> None:
+        new, self._reported = job.reports[self._reported :], len(job.reports)
+        for document in new:
+            if self._report is not None:
+                self._report(document)
 
     def _onCancel(self, *_unused) -> None:
         if self._job is not None:
@@ -89,6 +106,7 @@ class JobPanel:
 
     def _finish(self, job: Job, state: str) -> None:
         done, failed, writes = self._done, self._failed, self._output is not None
+        self.log = job.log
         self._forget()
         if state == "done":
             done(job.result)
@@ -103,7 +121,7 @@ class JobPanel:
     def _forget(self) -> None:
         self._timer.stop()
         job, output = self._job, self._output
-        self._job = self._output = self._done = self._failed = None
+        self._job = self._output = self._done = self._failed = self._report = None
         if output is not None:
             temporary_path(output, job.process_id).unlink(missing_ok=True)
         self._show(running=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
@@ -44,17 +45,21 @@ def _hasOpenJpeg() -> bool:
 
 
 def ensurePackages(find=find_spec, codecs: Iterable[str] = ()) -> bool:
-    """Ask for, and install, what the library and these codecs lack; False when the user declined.
+    """Ask for, and install, what the library and these codecs lack; False when the user declined."""
+    return installPackages(missingPackages(find, codecs))
+
+
+def installPackages(missing: list[str], constraints: Path | None = None) -> bool:
+    """Ask for, and install, these requirements; False when the user declined. constraints: a constraints file of pip.
 
     Slicer 5.12 and later ask and show progress themselves (slicer.packaging); 5.10 asks here.
     """
-    missing = missingPackages(find, codecs)
     if not missing:
         return True
     packaging = getattr(slicer, "packaging", None)
     if packaging is not None:
         try:
-            packaging.pip_ensure(missing, requester="MedCompress")
+            packaging.pip_ensure(missing, constraints=constraints, requester="MedCompress")
         except RuntimeError:
             return False
         return True
@@ -62,5 +67,5 @@ def ensurePackages(find=find_spec, codecs: Iterable[str] = ()) -> bool:
     if not slicer.util.confirmOkCancelDisplay(text.format(names=", ".join(missing)), "MedCompress"):
         return False
     for package in missing:
-        slicer.util.pip_install(package)
+        slicer.util.pip_install(package if constraints is None else ["-c", str(constraints), package])
     return True

@@ -29,7 +29,7 @@ def qualityTable(quality: dict | None, archive: dict | None = None, node=None):
             (_("Codec"), archive["codec"]),
             (_("Ratio"), f"{archive['ratio']:.3f}:1"),
             (_("Bits per voxel"), f"{archive['bits_per_voxel']:.3f}"),
-            (_("File size"), _fileSize(archive["file_size"])),
+            (_("File size"), fileSize(archive["file_size"])),
             (_("Lossless"), _("yes") if archive["lossless"] else _("no")),
         ]
     if quality:
@@ -47,7 +47,7 @@ def qualityTable(quality: dict | None, archive: dict | None = None, node=None):
     return makeTable(_("Quality figures"), columns, node)
 
 
-def _fileSize(size: int) -> str:
+def fileSize(size: int) -> str:
     return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 

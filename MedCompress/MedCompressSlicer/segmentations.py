@@ -51,7 +51,7 @@ def segmentationFromNode(node, like: Segmentation | None = None) -> Segmentation
     Raises MedCompressError for other nodes, label maps without whole numbers, and segments that cannot be converted.
     """
     node = asSegmentationNode(node)
-    found = _fromLabelMap(node) if isLabelMap(node) else _fromSegmentation(node, like)
+    found = localSegmentation(node, like, _inWorld)
     parent = node.GetParentTransformNode()
     if parent is None or parent.IsTransformToWorldLinear():
         return found
@@ -60,10 +60,16 @@ def segmentationFromNode(node, like: Segmentation | None = None) -> Segmentation
     return warped(found, transform)
 
 
-def _fromLabelMap(node) -> Segmentation:
+def localSegmentation(node, like: Segmentation | None = None, place=lambda node: node) -> Segmentation:
+    """As `segmentationFromNode`, but parent transforms are no part of it. place: gives a copy elsewhere."""
+    node = asSegmentationNode(node)
+    return _fromLabelMap(node, place) if isLabelMap(node) else _fromSegmentation(node, place(node), like)
+
+
+def _fromLabelMap(node, place) -> Segmentation:
     asVolumeNode(node)
-    found = segmentation_from_labels(volumeFromNode(_inWorld(node)))
-    names = _labelNames(node)
+    found = segmentation_from_labels(volumeFromNode(place(node)))
+    names = labelNames(node)
     segments = tuple(
         replace(segment, name=names[segment.value], named=True) if names.get(segment.value) else segment
         for segment in found.segments
@@ -71,7 +77,7 @@ def _fromLabelMap(node) -> Segmentation:
     return replace(found, segments=segments, name=node.GetName() or "")
 
 
-def _labelNames(node) -> dict[int, str]:
+def labelNames(node) -> dict[int, str]:
     """Names from a color table of the label map's own; Slicer's tables name colors, not what the labels mean."""
     display = node.GetDisplayNode()
     colors = display.GetColorNode() if display else None
@@ -104,8 +110,7 @@ def _inWorld(node):
     return copy
 
 
-def _fromSegmentation(node, like: Segmentation | None) -> Segmentation:
-    copy = _inWorld(node)
+def _fromSegmentation(node, copy, like: Segmentation | None) -> Segmentation:
     if copy.GetSegmentation().GetNumberOfSegments() and not copy.GetSegmentation().ContainsRepresentation(_BINARY):
         copy = _voxelized(copy, like)
     segmentation, name = copy.GetSegmentation(), node.GetName() or ""

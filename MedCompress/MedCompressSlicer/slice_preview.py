@@ -95,6 +95,10 @@ class SlicePreview:
             slicer.mrmlScene.RemoveNode(self._node)
         self._node = self._preview = self._key = self._trial = None
 
+    def coveredViews(self) -> list:
+        """The nodes of the views that show the trial."""
+        return compositeNodes()
+
     def _measured(self, volumeNode, codec: str) -> Volume:
         key = (volumeNode.GetID(), volumeNode.GetImageData().GetMTime(), codec)
         volume = volumeFromNode(volumeNode)
@@ -120,7 +124,7 @@ class SlicePreview:
             fillNode(self._node, volume)
         self._node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
         copyDisplay(volumeNode, self._node)
-        for composite in compositeNodes():
+        for composite in self.coveredViews():
             _cover(composite, self._node)
 
 

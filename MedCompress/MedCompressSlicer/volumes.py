@@ -43,6 +43,12 @@ def isUsable(node) -> bool:
         return False
 
 
+def firstVolume():
+    """The first volume of the scene that can be compressed, None where there is none."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((node for node in nodes if not node.GetHideFromEditors() and isUsable(node)), None)
+
+
 def isLabelMap(node) -> bool:
     return bool(node is not None and node.IsA("vtkMRMLLabelMapVolumeNode"))
 

@@ -33,6 +33,13 @@ def changed(mask: np.ndarray) -> np.ndarray:
     return result
 
 
+def real_pairs(folder: Path, name: str) -> list[tuple[np.ndarray, np.ndarray, tuple[float, float, float]]]:
+    """(reference, test, spacing along i, j, k) of a few segments of a real label map, in its spacing and another."""
+    labels, values = real_labels(folder, name)
+    masks, spacings = [around(labels.array, value) for value in values], (labels.geometry.spacing, (0.7, 1.1, 4.0))
+    return [(mask, changed(mask), spacing) for mask in masks for spacing in spacings]
+
+
 def surface_by_scipy(reference: np.ndarray, test: np.ndarray, spacing: tuple[float, float, float]) -> dict[str, float]:
     """Distances between border voxels, as MONAI and El Khoury et al. define them; spacing along k, j, i."""
     borders = [mask & ~binary_erosion(mask) for mask in (reference, test)]

@@ -186,6 +186,16 @@ def test_command_gives_rows(files, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
+def test_command_takes_pairs_for_each_test(files, tmp_path, capsys):
+    (tmp_path / "m.json").write_text('[{"1": "1"}, {"1": "2", "2": "1"}]')
+    assert main(["compare", *files, "--json", "--matches", str(tmp_path / "m.json")]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["segment"], row["segment_test"], row["matched_by"]) for row in rows] == [
+        ("1", "1", "hand"), ("2", "", "none"), ("1", "2", "hand"), ("2", "1", "hand")
+    ]  # fmt: skip
+    assert [row["label_test"] for row in rows] == [1, None, 2, 1] and rows[2]["dice"] == 0
+
+
 def test_command_prints_a_table_with_named_tests(files, capsys):
     assert main(["compare", *files]) == 0
     text = capsys.readouterr().out
@@ -199,6 +209,7 @@ def test_command_prints_a_table_with_named_tests(files, capsys):
         (["--tolerance", "-1"], "tolerance"),
         (["--match", "liver"], "no '='"),
         (["--match", "liver=Leber"], "no segment 'liver'"),
+        (["--matches", "missing.json"], "cannot be read"),
         (["--labels", "missing.json"], "cannot be read"),
         (["--images", "a.nrrd"], "does not exist"),
         (["--csv", "no/such/folder/o.csv"], "was not written"),

@@ -52,6 +52,31 @@ def test_oblique_anisotropic_distances_are_those_of_points_in_the_patient(hippoc
     assert np.linalg.norm(np.array(row.largest_error_lps) - farthest) < np.linalg.norm(geometry.spacing) * 2
 
 
+@pytest.mark.parametrize("name", ["abdomen and pelvis", "liver, thick slices"])
+def test_volumes_centroids_and_slices_are_those_of_simpleitk(name, data_folder):
+    labels, values = real_labels(data_folder, name)
+    geometry = Geometry(labels.geometry.spacing, (-31.5, 210.0, 4.25), oblique())
+    for mask in (around(labels.array, value) for value in values):
+        masks = [np.ascontiguousarray(m, np.uint8) for m in (mask, changed(mask))]
+        row = compare_one(*(Volume(m, geometry) for m in masks))
+        sizes, centers = [], []
+        for m in masks:
+            shape = SimpleITK.LabelShapeStatisticsImageFilter()
+            shape.Execute(image_of(Volume(m, geometry)))
+            sizes.append(shape.GetPhysicalSize(1) / 1000)
+            centers.append(np.array(shape.GetCentroid(1)))
+        assert (row.volume_reference_ml, row.volume_test_ml) == pytest.approx(sizes)
+        assert row.volume_difference_ml == pytest.approx(sizes[1] - sizes[0])
+        assert row.centroid_distance == pytest.approx(np.linalg.norm(centers[1] - centers[0]), abs=1e-6)
+        found = []
+        for ours, theirs in zip(*masks, strict=True):
+            if ours.any() or theirs.any():
+                overlap = SimpleITK.LabelOverlapMeasuresImageFilter()
+                overlap.Execute(*map(SimpleITK.GetImageFromArray, (ours, theirs)))
+                found.append(overlap.GetJaccardCoefficient())
+        assert row.jaccard_per_slice == pytest.approx(np.mean(found))
+
+
 @pytest.mark.parametrize("direction", [np.eye(3).tolist(), oblique()], ids=["straight", "oblique"])
 def test_cropped_and_shifted_extents_change_nothing(hippocampus, direction):
     reference, test = (mask.astype(np.uint8) for mask in hippocampus)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK
-from comparison_cases import REAL, around, changed, image_of, real_labels, surface_by_scipy
+from comparison_cases import REAL, around, changed, image_of, real_labels, real_pairs, surface_by_scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -29,10 +29,7 @@ def deepmind(reference: np.ndarray, test: np.ndarray, spacing: tuple[float, ...]
 
 @pytest.fixture(scope="module", params=list(REAL))
 def pairs(request, data_folder):
-    """(reference, test, spacing along i, j, k) of a few segments of a real label map, in its spacing and another."""
-    labels, values = real_labels(data_folder, request.param)
-    masks, spacings = [around(labels.array, value) for value in values], (labels.geometry.spacing, (0.7, 1.1, 4.0))
-    return [(mask, changed(mask), spacing) for mask in masks for spacing in spacings]
+    return real_pairs(data_folder, request.param)
 
 
 def test_surface_elements_equal_deepmind(pairs):

@@ -9,22 +9,23 @@ _MANAGERS = [f"vtkMRML{kind}DisplayableManager" for kind in ("Camera", "View", "
 
 
 class SliceView:
-    """A slice view: `node`, `composite`, and what Slicer's slice logic blends from its volumes."""
+    """A slice view: `node`, `composite`, and what Slicer's slice logic `logic` blends from its volumes."""
 
     def __init__(self, name="Red", size=(300, 300)):
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(slicer.mrmlScene)
-        self._logic, self._size = slicer.vtkMRMLSliceLogic(), size
-        self._logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-        self._logic.SetMRMLScene(slicer.mrmlScene)
-        self.node = self._logic.AddSliceNode(name)
-        self.composite = self._logic.GetSliceCompositeNode()
+        self.logic, self._size = slicer.vtkMRMLSliceLogic(), size
+        self.logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+        self.logic.SetMRMLScene(slicer.mrmlScene)
+        self.logic.AddSliceNode(name)
+        self.node = slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        self.composite = self.logic.GetSliceCompositeNode()
         self.node.SetDimensions(*size, 1)
 
     def image(self, fit: bool = True) -> np.ndarray:
         """RGB [row from below, column, 3]; fit: with the whole background in sight."""
         if fit:
-            self._logic.FitSliceToBackground(*self._size)
-        connection = self._logic.GetImageDataConnection()
+            self.logic.FitSliceToBackground(*self._size)
+        connection = self.logic.GetImageDataConnection()
         connection.GetProducer().Update()
         image = connection.GetProducer().GetOutputDataObject(0)
         return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(*self._size[::-1], -1)[..., :3].copy()
@@ -32,7 +33,7 @@ class SliceView:
     def close(self) -> None:
         for node in (self.composite, self.node):
             slicer.mrmlScene.RemoveNode(node)
-        self._logic.SetMRMLScene(None)
+        self.logic.SetMRMLScene(None)
 
 
 class ThreeDView:
@@ -105,6 +106,8 @@ def chartImage(chartNode, size=(600, 400)) -> np.ndarray:
     if not chartNode.GetYAxisRangeAuto():
         chart.GetAxis(0).SetRange(*chartNode.GetYAxisRange())
         chart.GetAxis(0).SetBehavior(vtk.vtkAxis.FIXED)
+    if chartNode.GetXAxisLogScale():
+        chart.GetAxis(1).LogScaleOn()
     view.GetRenderWindow().Render()
     return grabbed(view.GetRenderWindow())
 

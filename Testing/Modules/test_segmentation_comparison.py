@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from Harness import answer, choose, click, loadModule, messages, waitFor
+from Harness import answer, choose, click, grab, loadModule, messages, waitFor
 from segmentation_scenes import addLabels, addSegmentation, balls, clickHeader, clickRow, colorLegends  # noqa: F401
+from test_segmentation_comparison_pictures import pictures  # noqa: F401
 
 
 @pytest.fixture
@@ -214,6 +215,52 @@ def test_measure_of_the_plot(panel):
     ends = slicer.util.arrayFromTableColumn(deviations, "y")
     assert np.nanmax(ends[:7]) - np.nanmin(ends[:7]) == pytest.approx(2 * np.std(values[0], ddof=1))
     assert slicer.util.arrayFromTableColumn(points, "y").tolist() == values[0] + values[1]
+
+
+def test_segments_of_other_names_are_matched_by_hand(panel, scene, pictures):  # noqa: F811
+    import slicer
+
+    ui = panel.widget.ui
+    assert not ui.matchTable.isVisible()
+    addSegmentation(np.roll(scene, 1, axis=2), "German", {1: "Leber", 2: "Milz"})
+    addSegmentation(np.roll(scene, 2, axis=2), "French", {1: "foie", 2: "Leber"})
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        for number in range(2):
+            node.GetSegmentation().GetNthSegment(number).SetTag("TerminologyEntry", "")
+    compareByClick(panel)
+    assert ui.matchTable.isVisible()
+    combos = panel.widget._matches.comboBoxes
+    assert set(combos) == {(s, t) for s in ("liver", "spleen") for t in ("German", "French")}, "what is open"
+    for segment, test, name in (
+        ("liver", "German", "Leber"),
+        ("spleen", "German", "Milz"),
+        ("liver", "French", "foie"),
+        ("spleen", "French", "Leber"),
+    ):
+        choose(combos[segment, test], name)
+    assert "Press Compare" in ui.statusLabel.text
+    compareByClick(panel)
+    found = {(row.test, row.segment): row for row in tableRows(panel)}
+    assert len(found) == 8, "nobody is left alone"
+    expected = {"near": ("name", 1), "far": ("name", 3), "German": ("hand", 1), "French": ("hand", 2)}
+    for (test, segment), row in found.items():
+        how, shift = expected[test]
+        assert row.matched_by == how
+        assert row.hausdorff == pytest.approx(found["near", segment].hausdorff * shift, rel=0.2)
+    assert found["French", "spleen"].segment_test == "Leber"
+    grab(panel.window, pictures / "matches.png")
+    order = list(found)
+    clickRow(ui.resultTable, order.index(("French", "spleen")))
+    errors = slicer.util.arrayFromVolume(panel.widget._parameterNode.errorMap)
+    assert np.array_equal(np.isin(errors, (1, 3)), scene == 2)
+    panel.reload()
+    ui, combos = panel.widget.ui, panel.widget._matches.comboBoxes
+    waitFor(ui.matchTable.isVisible)
+    assert combos["spleen", "French"].currentText == "Leber", "kept with the scene"
+    choose(combos["spleen", "French"], "(by name)")
+    choose(combos["liver", "French"], "(by name)")
+    compareByClick(panel)
+    assert [r.matched_by for r in tableRows(panel) if r.test == "French"] == ["none"] * 4
 
 
 def test_self_test(colorLegends):  # noqa: F811

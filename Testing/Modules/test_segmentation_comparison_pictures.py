@@ -118,11 +118,24 @@ def test_plots_are_drawn(panel, pictures):
     assert near(boxes, (0.12, 0.47, 0.71), 80).sum() > 200, "boxes"
 
 
+def inkIn(table, row: int, column: int) -> int:
+    """Dark pixels on the bright ground of a cell, or bright ones on the dark ground of a selected row."""
+    from PySide6 import QtGui
+
+    image = table.viewport().grab(table.visualRect(table.model().index(row, column))).toImage()
+    image = image.convertToFormat(QtGui.QImage.Format.Format_Grayscale8)
+    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    pixels = pixels[3:-3, 3 : image.width() - 3].astype(int)
+    return int((np.abs(pixels - np.median(pixels)) > 60).sum())
+
+
 def test_panel_is_drawn(panel, pictures):
     compareByClick(panel)
     panel.window.resize(620, 900)
     grab(panel.window, pictures / "panel.png")
     table = panel.widget.ui.resultTable
+    written = [[inkIn(table, row, column) for column in range(4)] for row in range(2)]
+    assert np.min(written) > 15, "text in every cell"
     shown = [table.model().headerData(n, __import__("qt").Qt.Horizontal) for n in range(4)]
     assert shown == ["test", "segment", "dice", "jaccard"] and table.model().rowCount() == 2
     assert [table.isColumnHidden(n) for n in (0, 15, 16)] == [False, False, True]

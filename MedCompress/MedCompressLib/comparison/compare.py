@@ -46,7 +46,7 @@ def compare(
     *,
     tolerance: float = TOLERANCE,
     strict: bool = False,
-    by_hand: Mapping[str, str] | None = None,
+    by_hand: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
     images: Sequence[Volume] | None = None,
     threads: int | None = None,
     progress: Progress = silent,
@@ -55,7 +55,7 @@ def compare(
 
     tolerance: mm, for surface Dice.
     strict: refuse a test on another grid instead of placing it on the reference's.
-    by_hand: segment name in the reference to segment name in the tests.
+    by_hand: segment name in the reference to segment name in the tests, or such a mapping for each test.
     images: the image of the reference, then of each test, all on the reference's grid: adds the weighted total
         variation around the reference's segments.
     threads: segments measured at once; each takes some ten bytes for each voxel of its bounding box.
@@ -68,12 +68,15 @@ def compare(
         raise MedCompressError(
             f"{len(images)} images for {1 + len(tests)} segmentations; give that of the reference, then of each test"
         )
+    pairs = [by_hand] * len(tests) if by_hand is None or isinstance(by_hand, Mapping) else list(by_hand)
+    if len(pairs) != len(tests):
+        raise MedCompressError(f"pairs given by hand for {len(pairs)} tests of {len(tests)}; give them for each test")
     tolerance, tasks = checked_tolerance(tolerance), []
     for number, test in enumerate(tests):
         progress(0.0, f"Placing {test.name}")
         placed = place(test, reference, strict)
         texture = TextureChange(images[0], images[number + 1], reference) if images is not None else None
-        for match in match_segments(reference, test, by_hand):
+        for match in match_segments(reference, test, pairs[number]):
             tasks.append(_Task(match, Placed(reference), placed, tolerance, texture))
     rows: list[Row] = []
     with ThreadPoolExecutor(thread_count(threads), thread_name_prefix="comparison") as pool:
@@ -105,6 +108,7 @@ def _row(task: _Task) -> Row:
         "reference": task.reference.segmentation.name,
         "test": task.test.segmentation.name,
         "segment": match.name,
+        "segment_test": match.test.name if match.test else "",
         "label_reference": match.reference.value if match.reference else None,
         "label_test": match.test.value if match.test else None,
         "matched_by": match.by,

@@ -12,7 +12,8 @@ UNDEFINED = math.nan
 class Row:
     """Measures of one segment in one test; distances in mm, NaN where undefined. Docs/comparison.md defines each.
 
-    label_reference, label_test: label values, None where a side lacks the segment. matched_by: see `Match`.
+    segment: name in the reference, in the test where the reference lacks it. segment_test: name in the test, "" where
+    it lacks the segment. label_reference, label_test: label values, None likewise. matched_by: see `Match`.
     grid: how the test came onto the reference's grid. largest_error_lps: LPS mm of the place farthest from the other
     surface, None where there is none.
     """
@@ -20,6 +21,7 @@ class Row:
     reference: str
     test: str
     segment: str
+    segment_test: str
     label_reference: int | None
     label_test: int | None
     matched_by: str

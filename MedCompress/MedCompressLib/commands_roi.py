@@ -13,8 +13,8 @@ from .jobs import Progress
 from .targets import Target
 
 _MASKS = (
-    "label map file, probability:FILE, otsu, threshold:LOWER:UPPER (either may be empty), or box:X,Y,Z,SX,SY,SZ "
-    "(center and size in mm, LPS)"
+    "label map or .seg.nrrd, box of Slicer's Markups (.mrk.json), probability:FILE, otsu, threshold:LOWER:UPPER "
+    "(either may be empty), or box:X,Y,Z,SX,SY,SZ (center and size in mm, LPS)"
 )
 
 
@@ -25,13 +25,14 @@ def add_roi_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--roi-labels",
         metavar="L,L:E,...",
-        help="labels of the map, all unless given; L:E is a region of its own whose samples move by at most E; "
-        "labels without E are one exact region; first come, first served",
+        help="labels of the map or names of the segments, all unless given; L:E is a region of its own whose samples "
+        "move by at most E; labels without E are one exact region; first come, first served",
     )
     group.add_argument("--margin", type=float, default=0.0, metavar="MM", help="added around the region, in mm")
     group.add_argument("--roi-method", choices=("exact", "diffusion", "two-quality"), default="exact")
     group.add_argument("--restore", action="store_true", help="exact: add a last layer that makes all of it exact")
     group.add_argument("--device", default="cpu", help="diffusion: cpu or cuda")
+    group.add_argument("--in-plane", action="store_true", help="diffusion: nothing flows between slices")
 
 
 def run_compress_roi(
@@ -60,6 +61,7 @@ def run_compress_roi(
         probability=probability,
         peak=options.peak,
         device=options.device,
+        in_plane=options.in_plane,
         threads=options.threads,
         progress=progress,
     )
@@ -72,8 +74,9 @@ def _regions(options: argparse.Namespace, volume: Any, read: Callable[[Path], An
     from . import roi
 
     kind, _, rest = options.roi.partition(":")
-    if options.roi_labels and kind in ("otsu", "threshold", "box", "probability"):
-        raise MedCompressError(f"--roi-labels goes with a label map, not with {kind}: leave it out")
+    markups = options.roi.lower().endswith(".json")
+    if options.roi_labels and (markups or kind in ("otsu", "threshold", "box", "probability")):
+        raise MedCompressError("--roi-labels goes with a label map or a segmentation alone: leave it out")
     probability = None
     if kind == "otsu":
         parts = [("ROI", 0, roi.from_otsu(volume))]
@@ -81,18 +84,19 @@ def _regions(options: argparse.Namespace, volume: Any, read: Callable[[Path], An
         low, _, high = rest.partition(":")
         lower, upper = (_numbers(text, 1)[0] if text else None for text in (low, high))
         parts = [("ROI", 0, roi.from_threshold(volume, lower, upper))]
+    elif markups:
+        parts = [("ROI", 0, roi.from_markups(options.roi, volume))]
     elif kind == "box":
         numbers = _numbers(rest, 6)
         parts = [("ROI", 0, roi.from_box(volume, numbers[:3], numbers[3:]))]
     elif kind == "probability":
         given = read(Path(rest))
         mask = roi.from_probability(given, volume)
-        probability = roi.guidance(given.array) if options.roi_method == "diffusion" else None
+        if options.roi_method == "diffusion":
+            probability = roi.guidance(roi.onto_grid(given.array, given.geometry, volume)[0])
         parts = [("ROI", 0, mask)]
     else:
-        label_map = read(Path(options.roi))
-        groups = _label_groups(options.roi_labels)
-        parts = [(name, error, roi.from_labels(label_map, labels, volume)) for name, error, labels in groups]
+        parts = _labeled(Path(options.roi), _label_groups(options.roi_labels), volume, read)
     masks = [roi.with_margin(mask, options.margin, volume.geometry) for *_, mask in parts]
     if probability is not None and options.margin:
         probability[masks[0].array] = 1
@@ -100,21 +104,65 @@ def _regions(options: argparse.Namespace, volume: Any, read: Callable[[Path], An
     return regions, probability, tuple(dict.fromkeys(note for mask in masks for note in mask.notes))
 
 
-def _label_groups(text: str | None) -> list[tuple[str, int, list[int] | None]]:
-    """(name, largest error, labels) of each region, exact labels together at the place of the first of them."""
-    if text is None:
-        return [("ROI", 0, None)]
-    groups: dict[object, tuple[str, int, list[int]]] = {}
-    for item in text.split(","):
-        label, _, error = item.partition(":")
+def _label_groups(text: str | None) -> list[tuple[list[str], int]]:
+    """(labels or names, largest error) of each region, exact ones together at the place of the first of them; no labels
+    are all."""
+    groups: dict[object, tuple[list[str], int]] = {}
+    for item in text.split(",") if text else []:
+        label, _, error = item.rpartition(":") if ":" in item else (item, "", "0")
         try:
-            number, bound = int(label), int(error or 0)
+            bound = int(error)
         except ValueError:
             raise MedCompressError(f"--roi-labels: {item!r} is no LABEL or LABEL:ERROR of whole numbers") from None
-        key = 0 if bound == 0 else item
-        name, _, labels = groups.setdefault(key, ("ROI" if bound == 0 else f"label {number}", bound, []))
-        labels.append(number)
-    return list(groups.values())
+        groups.setdefault(item if bound else 0, ([], bound))[0].append(label.strip())
+    return list(groups.values()) or [([], 0)]
+
+
+def _labeled(path: Path, groups: list[tuple[list[str], int]], volume: Any, read: Callable[[Path], Any]):
+    """(name, largest error, mask) of each group of a label map or a .seg.nrrd, whose segments may overlap."""
+    from . import roi
+
+    if path.name.lower().endswith(".seg.nrrd"):
+        masks = _segments(path, groups)
+        return [(name, error, roi.from_labels(mask, None, volume)) for name, error, mask in masks]
+    label_map = read(path)
+    result = []
+    for labels, error in groups:
+        try:
+            values = [int(label) for label in labels] or None
+        except ValueError:
+            raise MedCompressError(f"--roi-labels: not all of {','.join(labels)} are whole numbers: correct") from None
+        name = f"label {labels[0]}" if error and labels else "ROI"
+        result.append((name, error, roi.from_labels(label_map, values, volume)))
+    return result
+
+
+def _segments(path: Path, groups: list[tuple[list[str], int]]) -> list[tuple[str, int, Any]]:
+    """(name, largest error, mask as a label map) of each group of a .seg.nrrd."""
+    import numpy as np
+
+    from .comparison import read_segmentation
+    from .volume import Volume
+
+    segmentation = read_segmentation(path)
+    result = []
+    for labels, error in groups:
+        chosen = [one for label in labels for one in _matching(segmentation.segments, label, path)]
+        mask = np.zeros(segmentation.shape, np.uint8)
+        for segment in chosen or segmentation.segments:
+            mask |= segmentation.mask(segment)
+        result.append((chosen[0].name if error and chosen else "ROI", error, Volume(mask, segmentation.geometry)))
+    return result
+
+
+def _matching(segments: Any, label: str, path: Path) -> list[Any]:
+    """Segments of this name, or the one with this label value."""
+    found = [one for one in segments if one.name == label] or [one for one in segments if str(one.value) == label]
+    if len(found) == 1:
+        return found
+    names = ", ".join(one.name for one in segments)
+    problem = "several segments are called" if found else "no segment is called"
+    raise MedCompressError(f"{problem} {label!r} in {path}: choose by name among {names}")
 
 
 def _numbers(text: str, count: int) -> list[float]:

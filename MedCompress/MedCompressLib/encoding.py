@@ -43,6 +43,7 @@ class Plan:
     peak: Peak | None
     lossless: bool
     max_error: float | None = None
+    preset: str | None = None
 
     @property
     def trial(self) -> GroupTrial:
@@ -74,6 +75,15 @@ class Plan:
         """Groups to work on at once: so many threads, unless the groups in flight would take too much memory."""
         return max(1, min(thread_count(asked), _BYTES_IN_FLIGHT // self.group_bytes))
 
+    @property
+    def source_bytes(self) -> int:
+        """Bytes of all samples."""
+        return self.source.shape[0] * slice_bytes(self.source)
+
+    def overhead(self, target: Target) -> int:
+        """Bytes of the archive beside its chunks, for chunks of about a tenth of their samples."""
+        return _overhead(self, target, self.group_bytes // 10, len(self.groups()))
+
     def goal(self, target: Psnr) -> float:
         """Mean squared error in the source's units at which the target is met."""
         return self.peak.value**2 / 10 ** (target.value / 10)
@@ -81,7 +91,8 @@ class Plan:
     def setting(self, target: Target, codes: int) -> Setting:
         """What to ask of the codec for a group of so many samples, from its own rate control alone."""
         if isinstance(target, Ratio):
-            return Budget(max(1, int(codes * np.dtype(self.source.scalar_type).itemsize / target.value)))
+            share = codes * np.dtype(self.source.scalar_type).itemsize / self.source_bytes
+            return Budget(max(1, int(share * (self.source_bytes / target.value - self.overhead(target)))))
         if isinstance(target, Psnr):
             return Distortion(self.goal(target) / self.mapping.scale**2)
         if isinstance(target, Quality):
@@ -138,7 +149,8 @@ def make_plan(
         chosen_peak = Peak(float(peak), f"{peak:g}, as given")
     else:
         chosen_peak = None if lossless else _peak(source, statistics, mapping)
-    return Plan(source, chosen, mapping, chosen_peak, lossless, max_error)
+    preset = codec if codec != chosen.name and type(chosen) is type(get_codec(codec)) else None
+    return Plan(source, chosen, mapping, chosen_peak, lossless, max_error, preset)
 
 
 def _require_squares(span: float) -> None:
@@ -199,7 +211,7 @@ def encode(
 
 
 def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkStore) -> Manifest:
-    source = plan.source.shape[0] * slice_bytes(plan.source)
+    source = plan.source_bytes
     whole = source / target.value
     overhead = _overhead(plan, target, int(whole / len(chunks)), len(chunks))
     try:
@@ -261,6 +273,7 @@ def _manifest(
         quality=quality,
         sizes=tuple(sizes),
         crc32=tuple(crc32),
+        preset=plan.preset,
     )
     return Manifest(
         shape=source.shape,

@@ -33,7 +33,8 @@ _RISE_OF_LOG_RATIO = 10.0
 class Trial:
     """Slices as they would come back: samples [k, j, i] of the source's type.
 
-    ratio leaves out the small share of the file's headers. psnr in dB, infinite when nothing changed.
+    ratio is that of a whole file, headers included, whose slices are all like these. psnr in dB, infinite when nothing
+    changed.
     """
 
     array: np.ndarray
@@ -80,7 +81,8 @@ class Preview:
         array = np.concatenate(arrays)
         mse = sum(squares) / array.size
         psnr = math.inf if mse == 0 else 10 * math.log10(plan.peak.value**2 / mse)
-        return Trial(array, array.nbytes / sum(sizes), psnr, max(errors), plan.peak)
+        size = sum(sizes) * plan.source_bytes / array.nbytes + plan.overhead(target)
+        return Trial(array, plan.source_bytes / size, psnr, max(errors), plan.peak)
 
     def curve(
         self,

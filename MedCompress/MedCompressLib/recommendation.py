@@ -65,8 +65,11 @@ def recommend(source: Volume | Source, progress: Progress = silent, threads: int
 
     Label maps (modality SEG) and samples that lossy coding refuses, such as NaN, are tried exactly alone.
     """
+    source = as_source(source)
     volume, first = middle_slices(source)
     slices = range(len(volume.array))
+    if source.shape[0] * slice_bytes(source) <= _MOST_BYTES:
+        volume, slices = source, range(first, first + len(slices))
     names, lossy = codec_names(), () if volume.modality == _LABELS else (*FAST, *DENSE, INTERCHANGE)
     lossless: dict[str, float] = {}
     psnr: dict[str, float] = {}

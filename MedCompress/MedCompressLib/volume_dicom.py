@@ -15,6 +15,15 @@ from .volume import Geometry, Volume
 from .volume_dicom_slices import Slice, read_slice, regular_grid
 from .volume_files import reason
 
+MODALITIES = frozenset(
+    "AR ASMT AU BDUS BI BMD CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER "
+    "KO LEN LS M3D MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE "
+    "RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA "
+    "XAPROTOCOL XC "
+    "AS CD CF CP CS DD DF DM DS EC FA FS LP MA MS OPR ST VF".split()
+)
+"""Defined terms of Modality (PS3.3, C.7.3.1.1.1), the retired ones in the last line."""
+
 _SLICE_EXTENSIONS = (".dcm", ".dicom", ".ima")
 _NO_IMAGE_CLASSES = tuple(
     "1.2.840.10008." + uid

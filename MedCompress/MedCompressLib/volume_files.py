@@ -61,7 +61,8 @@ def write(volume: Volume, path: Path, compressed: bool = True) -> None:
     stem, extension = split_extension(path)
     if extension not in _WRITABLE:
         raise MedCompressError(
-            f"{path.name}: volumes are written as {', '.join(_WRITABLE)}; choose one of these extensions"
+            f"{path.name}: volumes are written as {', '.join(_WRITABLE)}, those of archives as .ome.zarr too; "
+            "choose one of these extensions"
         )
     if not path.parent.is_dir():
         raise MedCompressError(f"folder {path.parent} does not exist; create it first")

@@ -9,25 +9,34 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "MedCompress"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from codec_rows import lossless_rows, lossless_table, quality_rows, quality_table  # noqa: E402
+from codec_rows import (  # noqa: E402
+    fast_against_dense,
+    lossless_rows,
+    lossless_table,
+    quality_rows,
+    quality_table,
+    versions,
+)
 from contenders import contenders, preview_seconds, slab_seconds  # noqa: E402
 from timing import best_of  # noqa: E402
 
 
 def volumes(folder: Path) -> dict:
-    """The real volumes where they are, and always the procedural CT."""
+    """The real volumes where they are, and always the procedural CT: 64 slices at 1 mm."""
     from MedCompressLib.phantom import abdominal_ct, spacing
     from MedCompressLib.volume import Geometry, Volume, read_volume
 
-    found = {"procedural abdominal CT": Volume(abdominal_ct()[0], Geometry(spacing((60, 512, 512))), "CT")}
+    found = {}
     real = {
         "chest CT": "ct_chest_dicom",
         "abdominal MR": "mr_abdomen_3mm/mr.nii.gz",
@@ -36,6 +45,10 @@ def volumes(folder: Path) -> dict:
     for name, path in real.items():
         if (folder / path).exists():
             found[name] = read_volume(folder / path)
+    shape = (round(spacing((1, 512, 512))[2]), 512, 512)
+    thin = abdominal_ct(shape)[0]
+    middle = slice(len(thin) // 2 - 32, len(thin) // 2 + 32)
+    found["procedural abdominal CT, 1 mm"] = Volume(thin[middle].copy(), Geometry(spacing(shape)), "CT")
     return found
 
 
@@ -75,11 +88,27 @@ def table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def other_benches(data: Path) -> Iterator[str]:
+    """Sections of the benchmarks that stand in files of their own."""
+    folder = Path(__file__).parent
+    if (folder / "compare_bench.py").exists():
+        import compare_bench
+
+        yield f"## Comparing segmentations\n\n{compare_bench.table(compare_bench.run(data))}"
+    for title, name in (("Regions of interest", "roi_bench.py"), ("Networks", "unet_bench.py")):
+        if (folder / name).exists():
+            print(title, file=sys.stderr, flush=True)
+            done = subprocess.run([sys.executable, folder / name], capture_output=True, text=True, check=False)
+            said = done.stdout if done.returncode == 0 else done.stdout + done.stderr
+            yield f"## {title}\n\n```\n{said.rstrip()}\n```"
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, help="folder of real volumes (default: MEDCOMPRESS_DATA)")
     options.add_argument("--output", type=Path, default=ROOT / "bench-output")
     options.add_argument("--repeats", type=int, default=3, help="the fastest of so many runs counts")
+    options.add_argument("--only-codecs", action="store_true", help="no segmentations, regions and networks")
     chosen = options.parse_args()
     data = chosen.data or Path(os.environ.get("MEDCOMPRESS_DATA") or ROOT.parent / "shared" / "data")
     rows, latencies, codecs, sections = [], {}, {}, []
@@ -95,7 +124,10 @@ def main() -> None:
             quality = list(quality_rows(volume, Path(folder)))
             codecs[name] = {"lossless": lossless, "quality": quality}
             sections.append(f"## {name}: every codec, lossless\n\n{lossless_table(lossless)}")
-            sections.append(f"## {name}: PSNR and SSIM at equal ratios\n\n{quality_table(quality)}")
+            equal = f"{quality_table(quality)}\n\n{fast_against_dense(quality)}"
+            sections.append(f"## {name}: PSNR and SSIM at equal ratios\n\n{equal}")
+            print("\n\n".join(sections[-2:]), file=sys.stderr, flush=True)
+    sections.append(f"Versions: {versions()}.")
     text = "\n\n".join(sections) + "\n\n## Archives beside what is used today\n\n" + table(rows) + "\n\n" + "\n".join(
         f"{name}: preview of one slice {figures['preview_ms']:.0f} ms; "
         f"one slice read from the archive in {figures['slab_of_whole']:.3f} of the time of all"
@@ -104,9 +136,14 @@ def main() -> None:
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     chosen.output.mkdir(exist_ok=True)
     (chosen.output / "bench.md").write_text(text + "\n", encoding="utf-8")
-    document = {"machine": machine, "rows": rows, "latencies": latencies, "codecs": codecs}
+    document = {"machine": machine, "rows": rows, "latencies": latencies, "codecs": codecs, "versions": versions()}
     (chosen.output / "bench.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    print(text)
+    print(text, flush=True)
+    if not chosen.only_codecs:
+        for section in other_benches(data):
+            text += f"\n\n{section}"
+            (chosen.output / "bench.md").write_text(text + "\n", encoding="utf-8")
+            print(f"\n{section}", flush=True)
 
 
 if __name__ == "__main__":

@@ -161,8 +161,11 @@ def test_restoring_onto_what_is_something_else(tmp_path):
     compress(Volume(textured((3, 8, 9))), tmp_path / "a.mcz")
     (tmp_path / "keep.zarr").mkdir()
     (tmp_path / "keep.zarr" / "thesis.txt").write_text("all of it")
+    (tmp_path / "other.zarr").mkdir()
+    (tmp_path / "other.zarr" / ".zgroup").write_text('{"zarr_format": 2}')
     (tmp_path / "keep.nrrd").mkdir()
-    for name, words in [("keep.zarr", "no Zarr folder"), ("keep.nrrd", "is a folder"), ("no/a.nrrd", "does not exist")]:
+    refusals = {"keep.zarr": "no OME-Zarr image", "other.zarr": "no OME-Zarr image", "keep.nrrd": "is a folder"}
+    for name, words in {**refusals, "no/a.nrrd": "does not exist"}.items():
         with pytest.raises(MedCompressError, match=words):
             restore(tmp_path / "a.mcz", tmp_path / name)
     assert (tmp_path / "keep.zarr" / "thesis.txt").read_text() == "all of it"

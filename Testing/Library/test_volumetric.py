@@ -231,6 +231,35 @@ def test_a_false_header_is_refused(codec):
             codec.decode(chunk, shape, CT)
 
 
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_padding_costs_next_to_nothing_and_stays_exact(phantom, codec):
+    image = phantom[:32]
+    j, i = np.indices(image.shape[1:])
+    outside = np.broadcast_to(np.hypot(j - 64, i - 64) > 60, image.shape)
+    padded = np.where(outside, np.int16(-3024), image)
+    for setting in (Exact(), Knob(20.0)):
+        plain = codec.encode(np.where(outside, image[~outside].min(), image), CT, setting)
+        chunk = codec.encode(padded, CT, setting)
+        assert (plain[0], chunk[0]) == (1, 2) and len(chunk) < 1.02 * len(plain) + 300
+        decoded = codec.decode(chunk, padded.shape, CT)
+        assert ((decoded == -3024) == outside).all() and (isinstance(setting, Knob) or (decoded == padded).all())
+        size = int.from_bytes(chunk[4:8], "little")
+        assert int.from_bytes(chunk[2:4], "little") == 4096 - 3024 and chunk[8 + size :] == plain
+        older = codec._encode_best(padded, CT, setting)
+        assert older[0] == 1 and len(older) > len(chunk)
+        assert np.abs(codec.decode(older, padded.shape, CT).astype(int) - padded).max() <= setting_error(setting)
+    for damaged in (chunk[:8], chunk[:20], chunk[: 8 + size], chunk[:4] + b"\xff" * 4 + chunk[8:]):
+        with pytest.raises(MedCompressError, match="restore"):
+            codec.decode(damaged, padded.shape, CT)
+    with pytest.raises(MedCompressError, match="restore"):
+        codec.decode(chunk, padded.shape, SampleFormat("int16", 10))
+
+
+def setting_error(setting):
+    """More than the largest error of a sample that a setting makes."""
+    return 0 if isinstance(setting, Exact) else 5 * setting.value
+
+
 @pytest.mark.parametrize("codec", [codec.name for codec in CODECS])
 def test_a_slab_is_that_part_of_the_volume(tmp_path, codec):
     volume = Volume(textured((70, 24, 20)))

@@ -39,6 +39,7 @@ class Layer:
     slices: slices in a chunk; the last chunk may hold fewer.
     exact: with this layer the volume equals the source, bit for bit.
     quality: figures of the volume as it is with this layer, in the source's units (psnr in dB, null when infinite).
+    preset: name under which the user chose the codec, where it is not `codec`, which decodes.
     error, fill, name: of a region: largest change of its codes, code of what no layer has set yet, a name for people.
     box: (first, end) along k, j and i of a box.
     """
@@ -58,6 +59,7 @@ class Layer:
     fill: int | None = None
     name: str | None = None
     box: tuple[tuple[int, int], ...] | None = None
+    preset: str | None = None
 
     @property
     def size(self) -> int:
@@ -65,7 +67,7 @@ class Layer:
         return sum(self.sizes)
 
     def as_dict(self) -> dict[str, Any]:
-        special = {name: getattr(self, name) for name in ("error", "fill", "name", "box")}
+        special = {name: getattr(self, name) for name in ("error", "fill", "name", "box", "preset")}
         return {
             **{name: value for name, value in special.items() if value is not None},
             "member": self.member,
@@ -257,6 +259,7 @@ def _layer(entry: dict[str, Any], shape: tuple[int, ...], regional: bool) -> Lay
         sizes=tuple(_whole(size, 0, 1 << 40) for size in entry["chunk_sizes"]),
         crc32=tuple(_whole(value, 0, 0xFFFFFFFF) for value in entry["chunk_crc32"]),
         sha256=entry["sha256"],
+        preset=_text(entry["preset"]) if "preset" in entry else None,
         **(region_fields(entry, shape, dtype) if regional else {}),
     )
     chunks = -(-shape[0] // layer.slices)

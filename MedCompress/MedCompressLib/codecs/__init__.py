@@ -11,6 +11,7 @@ __all__ = ["Capabilities", "Codec", "SampleFormat", "codec_names", "get_codec"]
 
 _PLACES = {
     "jpeg2000": ("jpeg2000", "Jpeg2000"),
+    "jpeg2000-budget": ("jpeg2000", "Jpeg2000Budget"),
     "htj2k": ("htj2k", "Htj2k"),
     "volumetric": ("volumetric", "Volumetric"),
     "volumetric-jpeg2000": ("volumetric", "VolumetricJpeg2000"),

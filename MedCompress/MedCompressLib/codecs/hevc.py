@@ -16,16 +16,13 @@ import numpy as np
 
 from ..errors import MedCompressError
 from .interface import Capabilities, Exact, Knob, SampleFormat, Scale, Setting
-from .padding import Range, find_range, pack_mask, unpack_mask
+from .padding import Range, fill_padding, find_range, pack_mask, unpack_mask
 from .sample_sign import from_unsigned, to_unsigned
 from .x265 import COARSEST_QP, HIGHEST_SAMPLE, decode_pictures, encode_pictures, x265_version
 
 _HEADER = struct.Struct("<BxHHHdII")
 _PADDED = 1
 _BITS = 12
-_FINEST_QP = 3
-"""Intra pictures get three less, and x265 takes none below 0. Beyond, exact coding of quantized samples is denser."""
-
 _PYRAMID = "keyint=-1:bframes=3:b-pyramid=1:rdoq-level=2:pbratio=1.1:ipratio=1.2"
 """Slices differ more than pictures of a film, and noise is most of the bits. Measured against pyramids of 8 and x265's
 usual ratios of QPs: 0.3 dB more on CT and 1.5 dB on MR, and 1 dB by rate-distortion optimized quantization."""
@@ -42,8 +39,10 @@ class Hevc:
     capabilities = _CAPABILITIES
     label = "pyramids of 4"
     structure = _PYRAMID + ":tu-inter-depth=2:tu-intra-depth=2"
-    step_at_qp_0 = 13.0
-    """Quantizing by this step makes about the error of QP 0, rather a little more: no quality is out of reach."""
+    finest_qp = 0
+    step_at_qp_0 = 11.6
+    """Beyond x265's finest QP samples are quantized, by a step that makes about the size of that QP at QP 0, and a
+    little more error: no quality is out of reach, and hardly a size."""
 
     def version(self) -> str:
         return f"{x265_version()}, {self.label}"
@@ -53,9 +52,7 @@ class Hevc:
         limits = find_range(samples)
         flags, mask = 0, b""
         if limits.padding is not None:
-            places = samples == limits.padding
-            fill = limits.lowest if limits.padding < limits.lowest else limits.highest
-            samples = np.where(places, samples.dtype.type(fill), samples)
+            samples, places = fill_padding(samples, limits)
             flags, mask = _PADDED, pack_mask(places)
         scale, qp = self._scale_and_qp(limits, setting)
         levels = np.rint(np.arange(limits.highest - limits.lowest + 1) / scale).astype(np.uint16)
@@ -77,7 +74,7 @@ class Hevc:
             return 1.0, None
         finest = max(1, limits.highest - limits.lowest) / HIGHEST_SAMPLE
         qp = min(COARSEST_QP, math.floor(setting.value - 6 * math.log2(finest)))
-        if qp < _FINEST_QP:
+        if qp < self.finest_qp:
             return max(1.0, self.step_at_qp_0 * 2 ** (setting.value / 6)), None
         return 2 ** ((setting.value - qp) / 6), qp
 
@@ -117,7 +114,6 @@ class HevcIntra(Hevc):
 
     label = "intra"
     structure = "keyint=1:bframes=0:ipratio=1"
-    step_at_qp_0 = 12.0
 
 
 class HevcCunha(Hevc):
@@ -125,6 +121,8 @@ class HevcCunha(Hevc):
 
     label = "intra period 8, GOP 8"
     structure = "keyint=8:min-keyint=8:bframes=7:b-pyramid=1:open-gop=1"
+    finest_qp = 3
+    """Intra pictures get three less, and x265 takes none below 0."""
     step_at_qp_0 = 17.0
 
 

@@ -6,6 +6,8 @@ of 1 to 16 bit are declared as they are in the codestream's SIZ marker (Annex A.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .interface import Budget, Capabilities, Distortion, Exact, Knob, SampleFormat, Scale, Setting
@@ -37,6 +39,15 @@ class Jpeg2000:
     def decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
         planes = decode_planes(chunk, (1, *shape[1:]), _precision(sample_format), sample_format.signed)
         return planes.astype(sample_format.dtype)
+
+
+class Jpeg2000Budget(Jpeg2000):
+    """One budget for all slices: equal quality, and so equal slope of rate and distortion, instead of equal bytes."""
+
+    capabilities = replace(Jpeg2000.capabilities, settings=(Exact, Knob))
+
+    def version(self) -> str:
+        return f"{super().version()}, one budget"
 
 
 def _precision(sample_format: SampleFormat) -> int:

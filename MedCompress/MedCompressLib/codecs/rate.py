@@ -152,8 +152,8 @@ class GroupEncoder:
                     break
                 last = mse
             asked = self._next_goal(asked, mse, goal)
-            if kept and not kept < asked < missed < math.inf:
-                asked = math.sqrt(kept * missed) if missed < math.inf else asked
+            if kept and missed < math.inf and (attempt >= 3 or not kept < asked < missed):
+                asked = math.sqrt(kept * missed)
         if not kept:
             raise Unreachable(best)
         if self._mse(everything) > goal:

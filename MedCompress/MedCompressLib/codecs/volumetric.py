@@ -13,7 +13,9 @@ import math
 import numpy as np
 
 from .interface import Capabilities, Exact, Knob, SampleFormat, Scale
-from .volumetric_header import Header
+from .padding import fill_padding, find_range, pack_mask, unpack_mask
+from .sample_sign import from_unsigned, to_unsigned
+from .volumetric_header import Header, pack_padded, unpack_padded
 from .volumetric_htj2k import Htj2kPlanes
 from .volumetric_jpeg2000 import Jpeg2000Planes
 from .volumetric_levels import best_levels, sample_rows
@@ -45,13 +47,23 @@ class Volumetric:
         return self.coder.version()
 
     def encode(self, group: np.ndarray, sample_format: SampleFormat, setting: Exact | Knob) -> bytes:
+        samples = to_unsigned(np.ascontiguousarray(group), sample_format)
+        limits = find_range(samples)
+        if limits.padding is None:
+            return self._encode_best(group, sample_format, setting)
+        filled, places = fill_padding(samples, limits)
+        image = self._encode_best(from_unsigned(filled, sample_format), sample_format, setting)
+        return pack_padded(limits.padding, pack_mask(places), image)
+
+    def _encode_best(self, group: np.ndarray, sample_format: SampleFormat, setting: Exact | Knob) -> bytes:
+        """The chunk with as many levels as cost least."""
         sample = sample_rows(group)
 
         def cost(levels: int) -> float:
             chunk = self._encode(sample, levels, setting)
             if isinstance(setting, Exact):
                 return len(chunk)
-            decoded = self.decode(chunk, sample.shape, sample_format)
+            decoded = self._decode(chunk, sample.shape, sample_format)
             mse = np.square(decoded.astype(np.float32) - sample).mean(dtype=float)
             return mse + _SLOPE * setting.value**2 * 8 * len(chunk) / sample.size
 
@@ -74,6 +86,15 @@ class Volumetric:
         return header.pack() + self.coder.encode(planes, bits, step)
 
     def decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
+        padded = unpack_padded(chunk, sample_format.bits)
+        if padded is None:
+            return self._decode(chunk, shape, sample_format)
+        padding, mask, image = padded
+        places, samples = unpack_mask(mask, shape), self._decode(image, shape, sample_format)
+        np.putmask(samples, places, from_unsigned(np.array([padding], f"u{samples.itemsize}"), sample_format))
+        return samples
+
+    def _decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
         header = Header.unpack(chunk)
         planes = _CODERS[header.kind].decode(chunk[Header.SIZE :], shape, header.bits)
         half = 1 << (sample_format.bits - 1)

@@ -64,7 +64,7 @@ def check_finite(values: np.ndarray, name: str) -> None:
     """Raise unless all values are finite."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise MedCompressError(
-            f"The {name} image holds NaN or infinite values; replace them first, for example with numpy.nan_to_num."
+            f"The {name} image holds NaN or infinite values: give what they count as (--nan VALUE), or replace them."
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MedCompressError
-from ..sources.ome_zarr import GEOMETRY_KEY, is_zarr, open_ome_zarr
+from ..sources.ome_zarr import GEOMETRY_KEY, is_ome_zarr, open_ome_zarr
 from ..volume import IDENTITY, Geometry
 from ..volume_files import check_geometry, sync
 from .sink import reported
@@ -23,14 +23,14 @@ _BUFFER = 64 << 20
 class OmeZarrSink:
     """See `sinks.sink.Sink`. NGFF has no direction: it goes, with everything exact, into an attribute of our own.
 
-    modality: kept in the same attribute. A folder that stands at `path` is replaced only if it is Zarr.
+    modality: kept in the same attribute. A folder that stands at `path` is replaced only if it is empty or OME-Zarr.
     """
 
     def __init__(
         self, path: Path, shape: tuple[int, int, int], scalar_type: str, geometry: Geometry, modality: str | None = None
     ):
-        if path.exists() and not (path.is_dir() and (is_zarr(path) or not any(path.iterdir()))):
-            raise MedCompressError(f"{path} exists and is no Zarr folder: choose another name")
+        if path.exists() and not (path.is_dir() and (is_ome_zarr(path) or not any(path.iterdir()))):
+            raise MedCompressError(f"{path} exists and is no OME-Zarr image: choose another name")
         self._path, self._shape, self._geometry, self._modality = path, shape, geometry, modality
         self._dtype = np.dtype(scalar_type)
         slice_bytes = shape[1] * shape[2] * self._dtype.itemsize

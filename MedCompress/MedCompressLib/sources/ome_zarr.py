@@ -22,6 +22,14 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
+def is_ome_zarr(path: Path) -> bool:
+    """Whether a folder is an image of OME-Zarr; other Zarr folders may hold anything."""
+    try:
+        return is_zarr(path) and "multiscales" in _attributes(path)
+    except (MedCompressError, TypeError):
+        return False
+
+
 def open_ome_zarr(path: Path) -> OmeZarrSource:
     """Raises MedCompressError for several channels or time points, and for what is no OME-Zarr image."""
     try:

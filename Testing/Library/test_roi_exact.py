@@ -17,12 +17,15 @@ from archives import OBLIQUE, altered, textured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from MedCompressLib.archive import Archive, Manifest, read_progressively
+from MedCompressLib.commands import build_parser
 from MedCompressLib.compression import decompress, info, verify
 from MedCompressLib.errors import MedCompressError
+from MedCompressLib.jobs import silent
 from MedCompressLib.quality import psnr
 from MedCompressLib.roi import Region, compress_roi, from_labels
 from MedCompressLib.targets import Lossless, Psnr, Quality, Ratio
-from MedCompressLib.volume import SCALAR_TYPES, Volume, read_volume, write_volume
+from MedCompressLib.volume import SCALAR_TYPES, Geometry, Volume, read_volume, write_volume
+from test_comparison_reading import write_seg_nrrd
 from test_roi_regions import masks
 
 MODULES = os.path.join(os.path.dirname(__file__), "..", "..", "MedCompress")
@@ -248,6 +251,34 @@ def test_command_line(tmp_path):
     wrong = command("compress", tmp_path / "v.nrrd", out, *arguments, "--psnr", 45)
     assert wrong.returncode == 2 and b"holds 1, 5" in wrong.stderr and len(wrong.stderr.splitlines()) == 1
     assert verify(out).manifest == info(out).manifest
+
+
+def test_overlapping_segments_have_qualities_of_their_own(tmp_path):
+    """From the command line, in this process: the tumor exact, the liver around it at most 2 off, the rest at 40 dB."""
+    volume, liver = phantom()
+    volume = replace(volume, geometry=Geometry((0.5, 0.75, 2.0)))
+    tumor = np.zeros_like(liver)
+    tumor[8:11, 15:20, 20:26] = True
+    write_volume(volume, tmp_path / "v.nrrd")
+    write_seg_nrrd(tmp_path / "s.seg.nrrd", [liver, tumor], [("liver", 1, 0, ""), ("tumor", 1, 1, "")])
+
+    def run(*arguments):
+        given = ["compress", tmp_path / "v.nrrd", tmp_path / "a.mcz", "--codec", "jpeg2000", "--psnr", 40, *arguments]
+        options = build_parser().parse_args([str(argument) for argument in given])
+        return options.run(options, silent)[0]
+
+    report = run("--roi", tmp_path / "s.seg.nrrd", "--roi-labels", "tumor,liver:2")
+    result = decompress(tmp_path / "a.mcz").array
+    assert np.array_equal(result[tumor], volume.array[tumor])
+    assert np.abs(result.astype(int) - volume.array)[liver].max() == 2
+    assert [layer["name"] for layer in report["layers"][:2]] == ["ROI", "liver"] and report["notes"] == []
+    assert info(tmp_path / "a.mcz").as_dict().keys() <= report.keys() and report["roi_voxels"] == liver.sum()
+    assert run("--roi", tmp_path / "s.seg.nrrd")["roi_max_error"] == 0
+    with pytest.raises(MedCompressError, match="choose by name among liver, tumor"):
+        run("--roi", tmp_path / "s.seg.nrrd", "--roi-labels", "1")
+    for wrong in (["--roi", "otsu", "--in-plane"], ["--in-plane"], ["--roi", "otsu", "--roi-labels", "1"]):
+        with pytest.raises(MedCompressError):
+            run(*wrong)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")

@@ -1,5 +1,7 @@
 """Masks: from labels, thresholds, boxes and probabilities, on the volume's grid."""
 
+import json
+
 import numpy as np
 import pytest
 from archives import OBLIQUE, textured
@@ -8,6 +10,7 @@ from MedCompressLib.roi import (
     Mask,
     from_box,
     from_labels,
+    from_markups,
     from_otsu,
     from_probability,
     from_threshold,
@@ -58,6 +61,52 @@ def test_oblique_box_holds_exactly_the_voxels_within():
         assert mask[k, j, i] == (np.abs(axes.T @ (lps - center)) <= size / 2 + 1e-9).all()
 
 
+ROI = {
+    "type": "ROI",
+    "coordinateSystem": "RAS",
+    "roiType": "Box",
+    "center": [10.0, 20.0, -30.0],
+    "orientation": [0.8660254037844386, -0.4698463103929541, 0.1710100716628343, 0.4999999999999999,
+                    0.8137976813493737, -0.2961981327260238, 0.0, 0.34202014332566866, 0.9396926207859083],
+    "size": [40.0, 30.0, 20.0],
+    "insideOut": False,
+}  # fmt: skip
+"""As Slicer 5.12 saves a turned ROI; there its corner (20, 15, 10) is at (21.98291414, 39.24498389, -15.47277164)."""
+
+
+def test_box_of_slicer_markups(tmp_path):
+    path = tmp_path / "R.mrk.json"
+
+    def save(*markups):
+        path.write_text(json.dumps({"@schema": "markups-schema-v1.0.4.json#", "markups": markups}))
+
+    corner, center = np.array([-21.98291414, -39.24498389, -15.47277164]), np.array([-10.0, -20.0, -30.0])
+    ends = center + (corner - center) * np.array([[0.98], [1.02]])
+    probe = [Volume(np.zeros((1, 1, 1), np.int16), Geometry((1.0, 1.0, 1.0), tuple(end))) for end in ends]
+    flip = np.array([[-1.0], [-1.0], [1.0]])
+    turned = (np.array(ROI["orientation"]).reshape(3, 3) * flip).ravel().tolist()
+    lps = {**ROI, "coordinateSystem": "LPS", "center": center.tolist(), "orientation": turned}
+    for box in (ROI, lps, {**ROI, "coordinateSystem": 0}):
+        save(box)
+        assert from_markups(path, probe[0]).voxels == 1
+        with pytest.raises(MedCompressError, match="empty"):
+            from_markups(path, probe[1])
+    coarse = Volume(np.zeros((30, 30, 30), np.int16), Geometry((2.0, 2.0, 2.0), (-39.0, -49.0, -59.0)))
+    assert from_markups(path, coarse).voxels * 8 == pytest.approx(40 * 30 * 20, rel=0.02)
+    for wrong in ({"insideOut": True}, {"size": [1, 2]}, {"type": "Line"}, {"coordinateSystem": "XYZ"}):
+        save({**ROI, **wrong})
+        with pytest.raises(MedCompressError, match="ROI"):
+            from_markups(path, coarse)
+    for count in (0, 2):
+        save(*[ROI] * count)
+        with pytest.raises(MedCompressError, match="ROI"):
+            from_markups(path, coarse)
+    path.write_text("no JSON")
+    for missing in (path, tmp_path / "none.mrk.json"):
+        with pytest.raises(MedCompressError):
+            from_markups(missing, coarse)
+
+
 def test_margin_is_in_millimeters():
     image = volume((9, 21, 23), Geometry((0.5, 1.0, 2.0)))
     seed = np.zeros(image.array.shape, bool)
@@ -99,3 +148,6 @@ def test_probability_is_dilated_by_the_disc_and_thresholded():
         assert np.array_equal(found, expected) and (0 < found).any() and (found < 1).any()
     image = Volume(np.zeros(probability.shape, np.int16))
     assert from_probability(Volume(probability), image).array[0, 12, 20]
+    below = Volume(probability[:1], Geometry((1.0, 1.0, 3.0)))
+    moved = from_probability(below, Volume(image.array, Geometry((1.0, 1.0, 1.0))))
+    assert np.array_equal(moved.array[0], moved.array[1]) and moved.array[1, 12, 20] and "nearest" in moved.notes[0]

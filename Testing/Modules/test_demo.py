@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 DEMO = Path(__file__).resolve().parents[1] / "Demo" / "demo.py"
 SHAPE = (12, 96, 96)
+SEGMENTS = all(map(find_spec, ("torch", "monai", "safetensors")))
 
 READ_SCENE = """
 import sys
@@ -31,6 +33,16 @@ for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")):
     arrays[name] = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
     arrays[name + "/matrix"] = numpy.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
     arrays[name + "/window"] = numpy.array([display.GetWindow(), display.GetLevel()])
+for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
+    node = scene.GetNthNodeByClass(index, "vtkMRMLSegmentationNode")
+    segmentation, names = node.GetSegmentation(), []
+    for number in range(segmentation.GetNumberOfSegments()):
+        segment = segmentation.GetNthSegment(number)
+        names.append(segment.GetName())
+        image = segment.GetRepresentation("Binary labelmap")
+        voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+        count = (voxels == segment.GetLabelValue()).sum()
+        arrays[node.GetName() + "/" + names[-1]] = numpy.array([count, segment.GetColor()[0]])
 composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
 arrays["behind"] = numpy.array(scene.GetNodeByID(composite.GetBackgroundVolumeID()).GetName())
 arrays["before"] = numpy.array(scene.GetNodeByID(composite.GetForegroundVolumeID()).GetName())
@@ -68,7 +80,8 @@ def test_table_says_what_was_asked_and_reached(finished):
 def test_page_is_whole_and_needs_no_network(finished):
     output, _ = finished
     page = (output / "index.html").read_text("utf-8")
-    assert page.count("data:image/png;base64,") == 3 * 6 + 1
+    pictures = 3 * 6 + 1 + (3 if SEGMENTS else 0)
+    assert page.count("data:image/png;base64,") == pictures
     assert "$" not in re.sub('base64,[^"]*', "", page)
     assert not re.search(r"https?://|<script|<link", page)
     assert "every voxel identical" in page and "HU" in page
@@ -78,6 +91,7 @@ def test_scene_opens_again_with_equal_voxels_and_geometry(finished, tmp_path):
     pytest.importorskip("slicer")
     from MedCompressLib import phantom
     from MedCompressLib.compression import decompress
+    from MedCompressLib.volume import read_volume
 
     output, _ = finished
     command = [sys.executable, "-c", READ_SCENE, output / "demo.mrb", tmp_path / "cache", tmp_path / "read.npz"]
@@ -97,6 +111,52 @@ def test_scene_opens_again_with_equal_voxels_and_geometry(finished, tmp_path):
         np.testing.assert_allclose(read[name + "/matrix"], expected, atol=1e-9)
     np.testing.assert_allclose(read["original/window"], (400, 40))
     assert (str(read["behind"]), str(read["before"])) == ("original", "ratio-50 restored")
+    if SEGMENTS:
+        assert (read["liver exact restored"] != original).any()
+        for time in ("before", "after"):
+            labels = read_volume(output / f"{time}.seg.nrrd").array
+            for value, organ in phantom.LABELS.items():
+                count, red = read[f"segmentation {time} compression/{organ}"]
+                assert count == (labels == value).sum() and 0 < red < 1
+
+
+def test_liver_is_exact_and_found_again(finished):
+    """The archive gives back the liver bit for bit; the printed Dice are those of the files."""
+    _needs_torch()
+    from MedCompressLib import phantom
+    from MedCompressLib.compression import decompress
+    from MedCompressLib.volume import read_volume
+
+    output, printed = finished
+    original, truth = phantom.abdominal_ct(SHAPE)
+    before, after = (read_volume(output / f"{time}.seg.nrrd").array == 1 for time in ("before", "after"))
+    restored = decompress(output / "liver-exact.mcz").array
+    np.testing.assert_array_equal(restored[before], original[before])
+    assert (restored != original).mean() > 0.3
+    row = next(line.split() for line in printed.splitlines() if re.match(r" *liver +\d", line))
+    for pair, said in zip(((before, after), (truth == 1, before), (truth == 1, after)), row[1::2], strict=True):
+        assert 2 * (pair[0] & pair[1]).sum() / (pair[0].sum() + pair[1].sum()) == pytest.approx(float(said), abs=6e-5)
+    assert float(row[1]) > 0.95 and float(row[3]) > 0.8
+    assert "bit for bit equal" in printed
+
+
+def test_without_pytorch_the_segmentation_is_left_out_and_said_so(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("glymur")
+    monkeypatch.syspath_prepend(str(DEMO.parent))
+    import demo
+    import segmentation
+
+    monkeypatch.setattr(segmentation, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    assert demo.main(["--output", str(tmp_path), "--shape", "8", "64", "64"]) == 0
+    reason = "segmentation left out: PyTorch is not installed"
+    assert reason in capsys.readouterr().out and reason in (tmp_path / "index.html").read_text("utf-8")
+    assert not list(tmp_path.glob("*.seg.nrrd"))
+
+
+def _needs_torch() -> None:
+    for package in ("torch", "monai", "safetensors"):
+        pytest.importorskip(package)
 
 
 def test_own_volume_without_modality_and_too_small_for_a_ratio(tmp_path):
@@ -111,7 +171,8 @@ def test_own_volume_without_modality_and_too_small_for_a_ratio(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out" / "index.html").read_text("utf-8")
     assert "units of the image" in page
-    assert "50:1 left out: " in page and "50:1 left out: " in done.stdout
+    for reason in ("50:1 left out: ", "segmentation left out: the model"):
+        assert reason in page and reason in done.stdout
 
 
 def test_missing_input_is_one_line_and_no_trace(tmp_path):

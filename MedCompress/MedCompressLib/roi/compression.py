@@ -11,39 +11,32 @@ from typing import Any
 
 import numpy as np
 
-from ..archive import Archive, Manifest, write_archive
+from ..archive import Archive, Report, write_archive
 from ..errors import MedCompressError
 from ..jobs import Progress, silent
-from ..targets import Lossless, Psnr, Quality, Ratio, Target, target_as_dict
+from ..targets import Lossless, Psnr, Quality, Ratio, Target
 from ..volume import Volume
 from .exact import encode_exact
 from .figures import roi_figures
 from .guided import encode_diffused
 from .plan import make_plan
-from .regions_coding import Region
+from .regions_coding import Region, union
 from .two_quality import encode_two_qualities
 
 METHODS = ("exact", "diffusion", "two-quality")
 
 
 @dataclass(frozen=True)
-class RoiReport:
+class RoiReport(Report):
     """What was written. figures: `figures.roi_figures`, empty where they were not asked for; seconds: encoding."""
 
-    manifest: Manifest
-    file_size: int
     method: str
     seconds: float
     roi_bits_per_voxel: float | None
     figures: dict[str, Any]
 
-    @property
-    def ratio(self) -> float:
-        """Bytes of the source's samples divided by the bytes of the whole file."""
-        return self.manifest.source_size / self.file_size
-
     def as_dict(self) -> dict[str, Any]:
-        """JSON form."""
+        """JSON form: the keys of `Report`, more of each layer, and the figures."""
         layers = [
             {
                 name: value
@@ -53,17 +46,10 @@ class RoiReport:
             for layer in self.manifest.layers
         ]
         return {
+            **super().as_dict(),
             "method": self.method,
-            "ratio": self.ratio,
-            "file_size": self.file_size,
-            "source_size": self.manifest.source_size,
-            "target": target_as_dict(self.manifest.target),
-            "lossless": self.manifest.lossless,
-            "peak": self.manifest.peak,
-            "peak_reason": self.manifest.peak_reason,
             "roi_bits_per_voxel": self.roi_bits_per_voxel,
             "seconds": self.seconds,
-            "shape": list(self.manifest.shape),
             "layers": layers,
             **self.figures,
         }
@@ -81,6 +67,7 @@ def compress_roi(
     probability: np.ndarray | None = None,
     peak: float | None = None,
     device: str = "cpu",
+    in_plane: bool = False,
     threads: int | None = None,
     figures: bool = True,
     progress: Progress = silent,
@@ -90,23 +77,25 @@ def compress_roi(
     regions: in order of importance, or one bool array [k, j, i] for one exact region. target: with "exact" of the
     background, a Ratio of the whole file; with "two-quality" of the surroundings; with "diffusion" with respect to the
     diffused volume. restore: with "exact", a last layer that makes everything exact. probability: guides the diffusion,
-    the regions unless given. device: for the diffusion.
+    the regions unless given. device, in_plane: of the diffusion, as in `diffusion.diffuse`.
 
     The archive takes its name only when it is whole, decoded and compared. Raises MedCompressError.
     """
     if isinstance(regions, np.ndarray):
         regions = [Region(regions)]
+    if in_plane and method != "diffusion":
+        raise MedCompressError(f"the method {method} diffuses nothing: leave in-plane out or choose diffusion")
     path = _checked(Path(path), volume, regions, method, target, restore)
     started = time.monotonic()
     progress(0.0, "Measuring the samples")
     plan = make_plan(volume, peak)
-    roi = np.logical_or.reduce([region.mask for region in regions])
+    roi = union(regions)
     work = progress.part(0.02, 0.85)
     if method == "exact":
         stages = encode_exact(plan, list(regions), codec, target, restore, threads, work)
     elif method == "diffusion":
         guide = roi.astype(np.float32) if probability is None else probability
-        stages = encode_diffused(plan, guide, codec, target, threads, work, device)
+        stages = encode_diffused(plan, guide, codec, target, threads, work, device, in_plane)
     else:
         stages = encode_two_qualities(plan, roi, codec, target, threads, work)
     manifest = stages.manifest(target)

@@ -21,7 +21,7 @@ from ..targets import Lossless, Psnr, Quality, Ratio, Target
 from .fill import smooth_fill
 from .image_layer import ImageLayer
 from .plan import RoiPlan
-from .regions_coding import Region, encode_regions
+from .regions_coding import Region, encode_regions, union
 from .stages import Stages
 
 _SLAB = 8
@@ -41,12 +41,13 @@ def encode_exact(
     lossless = isinstance(target, Lossless)
     if not lossless and not get_codec(codec).capabilities.lossy:
         raise MedCompressError(f"{codec} is a lossless codec: choose a lossy one for the background, or --lossless")
-    codes, roi = plan.codes, np.logical_or.reduce([region.mask for region in regions])
+    codes, roi = plan.codes, union(regions)
     stages = Stages(plan, roi)
     decoded = np.zeros_like(codes)
     coded = encode_regions(codes, regions, decoded, threads, progress.part(0, 0.25))
     for one in coded:
         stages.add_region(one, decoded, int(codes.min()))
+    del decoded
     rest = None
     if restore or lossless:
         exact = np.logical_or.reduce([one.own for one in coded if one.region.error == 0] or [np.zeros_like(roi)])
@@ -54,7 +55,7 @@ def encode_exact(
         rest = _image(plan, chosen, exact, None, threads, progress.part(0.75, 0.95))
         rest.exactly()
     if not lossless:
-        background = _image(plan, codec, roi, ~roi, threads, progress.part(0.25, 0.75))
+        background = _image(plan, codec, roi, roi, threads, progress.part(0.25, 0.75))
         if roi.all():
             background.exactly()
         else:
@@ -74,14 +75,14 @@ def _restoring_codec(codec: str) -> str:
     return codec
 
 
-def _image(plan: RoiPlan, codec: str, hidden: np.ndarray, counted, threads, progress: Progress) -> ImageLayer:
+def _image(plan: RoiPlan, codec: str, hidden: np.ndarray, ignored, threads, progress: Progress) -> ImageLayer:
     image = np.empty_like(plan.codes)
     for start in range(0, len(image), _SLAB):
         part = slice(start, start + _SLAB)
         image[part] = smooth_fill(plan.codes[part], hidden[part])
     if hidden.all():
         image[:] = plan.codes.flat[0]
-    return ImageLayer(get_codec(codec), plan.sample_format, image, counted, threads, progress)
+    return ImageLayer(get_codec(codec), plan.sample_format, image, ignored, threads, progress)
 
 
 def _to_target(plan: RoiPlan, stages: Stages, background: ImageLayer, target: Target, rest: ImageLayer | None) -> None:

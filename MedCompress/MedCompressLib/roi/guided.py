@@ -23,13 +23,17 @@ def encode_diffused(
     threads: int | None,
     progress: Progress = silent,
     device: str = "cpu",
+    in_plane: bool = False,
 ) -> Stages:
     """One base layer. probability [k, j, i]: 1 where nothing may change. target: with respect to the diffused volume.
 
     With `Lossless` every voxel of probability 1 comes back bit for bit; the layer's `quality` is against the source.
     """
     spacing = plan.volume.geometry.spacing
-    smooth = diffuse(plan.codes, probability, spacing, device=device, threads=threads, progress=progress.part(0, 0.6))
+    part = progress.part(0, 0.6)
+    smooth = diffuse(
+        plan.codes, probability, spacing, in_plane=in_plane, device=device, threads=threads, progress=part
+    )
     codes = np.clip(np.rint(smooth), int(plan.codes.min()), int(plan.codes.max())).astype(plan.codes.dtype)
     roi = probability >= 1
     codes[roi] = plan.codes[roi]

@@ -23,7 +23,7 @@ _GOALS = (1.0, 0.6, 0.2)
 class ImageLayer:
     """Encodes `image` [k, j, i] group by group into `chunks` and keeps in `decoded` what decoding gives.
 
-    counted: bool [k, j, i], voxels whose error counts, all where None; errors are against `image`, in codes.
+    ignored: bool [k, j, i], voxels whose error does not count, none where None; errors are against `image`, in codes.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class ImageLayer:
         codec: Codec,
         sample_format: SampleFormat,
         image: np.ndarray,
-        counted: np.ndarray | None = None,
+        ignored: np.ndarray | None = None,
         threads: int | None = None,
         progress: Progress = silent,
     ):
         self.codec, self.sample_format = codec, sample_format
-        self._image, self._counted = image, counted
+        self._image, self._ignored = image, ignored
         room = (_BYTES_IN_FLIGHT if codec.capabilities.slices else _GROUP_BYTES) // image[0].nbytes
         self.slices = max(1, min(len(image), codec.capabilities.slices or len(image), room))
         starts = range(0, len(image), self.slices)
@@ -71,6 +71,7 @@ class ImageLayer:
                 f"{self.codec.version()} did not give the image back exactly, nothing was written: "
                 "choose another codec and report this volume to the developers"
             )
+        self._image = self.decoded
 
     def to_psnr(self, target: Psnr, peak: float) -> None:
         """Encode to this PSNR of the counted voxels; raises MedCompressError with what can be reached."""
@@ -119,8 +120,8 @@ class ImageLayer:
         if isinstance(setting, Exact):
             return chunk, GroupError(group.size, 0.0, 0.0)
         difference = decoded.astype(np.float32) - group
-        if self._counted is not None:
-            difference = difference[self._counted[start:stop]]
+        if self._ignored is not None:
+            difference = difference[~self._ignored[start:stop]]
         largest = float(np.abs(difference).max()) if difference.size else 0.0
         squares = float(np.square(difference, out=difference).sum(dtype=np.float64))
         error = self._errors[start, stop] = GroupError(max(1, difference.size), squares, largest)

@@ -111,11 +111,9 @@ def guidance(probability: np.ndarray, sure: float = SURE, disc: int = DISC) -> n
 
 
 def from_probability(probability: Volume, volume: Volume, sure: float = SURE, disc: int = DISC) -> Mask:
-    """Voxels where `guidance` is 1. The map must lie on the volume's grid."""
-    probability.geometry.assert_close(volume.geometry, 1e-3)
-    if probability.array.shape != volume.array.shape:
-        raise MedCompressError("the probability map has another size than the volume: resample it onto the volume")
-    return Mask(guidance(probability.array, sure, disc) >= 1)
+    """Voxels where `guidance` of the map is 1, resampled to the volume's grid before."""
+    values, notes = onto_grid(probability.array, probability.geometry, volume)
+    return Mask(guidance(values, sure, disc) >= 1, notes)
 
 
 def with_margin(mask: Mask, margin: float, geometry: Geometry) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ class Region:
         chunk.check_error(self.error)
 
 
+def union(regions: Sequence[Region]) -> np.ndarray:
+    """Voxels of any of the regions, bool [k, j, i]; of one region its own mask, which is not to be written to."""
+    return regions[0].mask if len(regions) == 1 else np.logical_or.reduce([region.mask for region in regions])
+
+
 @dataclass(frozen=True, eq=False)
 class CodedRegion:
     """A region that is encoded: its own voxels (without those of the regions before it) and its chunks."""
@@ -44,13 +50,14 @@ def encode_regions(
 
     A voxel of several regions belongs to the first. Raises MedCompressError where decoding does not keep the promise.
     """
-    taken = np.zeros(codes.shape, bool)
+    taken = None
     result = []
     for number, region in enumerate(regions):
         if region.mask.shape != codes.shape:
             raise MedCompressError("a region has another size than the volume: resample it onto the volume")
-        own = region.mask & ~taken
-        taken |= own
+        own = region.mask if taken is None else region.mask & ~taken
+        if len(regions) > 1:
+            taken = own.copy() if taken is None else np.logical_or(taken, own, out=taken)
         part = progress.part(number / len(regions), (number + 1) / len(regions))
         result.append(_encode(codes, region, own, decoded, threads, part))
     return result

@@ -9,25 +9,26 @@ from ..volume import Geometry, Volume
 _TOLERANCE = 1e-3
 
 
-def onto_grid(mask: np.ndarray, geometry: Geometry, volume: Volume) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The mask (bool) [k, j, i] on the volume's grid, and notes for people; untouched where the grids are one."""
+def onto_grid(values: np.ndarray, geometry: Geometry, volume: Volume) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A mask or map [k, j, i] on the volume's grid, 0 beyond its own; itself where the grids are one. And notes for
+    people."""
     shape = volume.array.shape
-    if mask.shape == shape and geometry.is_close(volume.geometry, _TOLERANCE):
-        return mask, ()
+    if values.shape == shape and geometry.is_close(volume.geometry, _TOLERANCE):
+        return values, ()
     note = (
-        f"the region was given on another grid ({_size(mask.shape)}, spacing {_spacing(geometry)} mm) and resampled to "
-        f"the volume's ({_size(shape)}, {_spacing(volume.geometry)} mm) by nearest voxel"
+        f"the region was given on another grid ({_size(values.shape)}, spacing {_spacing(geometry)} mm) and resampled "
+        f"to the volume's ({_size(shape)}, {_spacing(volume.geometry)} mm) by nearest voxel"
     )
-    return _nearest(mask, geometry, volume.geometry, shape), (note,)
+    return _nearest(values, geometry, volume.geometry, shape), (note,)
 
 
-def _nearest(mask: np.ndarray, source: Geometry, target: Geometry, shape: tuple[int, ...]) -> np.ndarray:
+def _nearest(values: np.ndarray, source: Geometry, target: Geometry, shape: tuple[int, ...]) -> np.ndarray:
     to_index = np.linalg.inv(np.array(source.direction) * np.array(source.spacing))
     steps = to_index @ (np.array(target.direction) * np.array(target.spacing))
     start = to_index @ (np.array(target.origin) - np.array(source.origin))
     j, i = (np.arange(count, dtype=float) for count in shape[1:])
-    limits = tuple(reversed(mask.shape))
-    result = np.zeros(shape, bool)
+    limits = tuple(reversed(values.shape))
+    result = np.zeros(shape, values.dtype)
     for k in range(shape[0]):
         index = [
             np.rint(start[axis] + steps[axis, 2] * k + (steps[axis, 1] * j)[:, None] + steps[axis, 0] * i).astype(int)
@@ -36,7 +37,7 @@ def _nearest(mask: np.ndarray, source: Geometry, target: Geometry, shape: tuple[
         inside = np.logical_and.reduce(
             [(part >= 0) & (part < count) for part, count in zip(index, limits, strict=True)]
         )
-        result[k][inside] = mask[index[2][inside], index[1][inside], index[0][inside]]
+        result[k][inside] = values[index[2][inside], index[1][inside], index[0][inside]]
     return result
 
 

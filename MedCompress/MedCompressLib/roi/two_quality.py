@@ -39,19 +39,20 @@ def encode_two_qualities(
     window = (slice(None), *inside[1:])
     crop = np.full_like(plan.codes[window], lowest)
     crop[inside[0]] = plan.codes[inside]
-    outside = np.ones(plan.codes.shape, bool)
-    outside[inside] = False
-    frames = np.where(outside, plan.codes, lowest).astype(plan.codes.dtype)
-    counted = np.zeros(crop.shape, bool)
-    counted[inside[0]] = True
-    fine = ImageLayer(chosen, plan.sample_format, crop, counted, threads, progress.part(0, 0.4))
-    coarse = ImageLayer(chosen, plan.sample_format, frames, outside, threads, progress.part(0.4, 0.95))
+    boxed = np.zeros(plan.codes.shape, bool)
+    boxed[inside] = True
+    frames = plan.codes.copy()
+    frames[inside] = lowest
+    around = np.ones(crop.shape, bool)
+    around[inside[0]] = False
+    fine = ImageLayer(chosen, plan.sample_format, crop, around, threads, progress.part(0, 0.4))
+    coarse = ImageLayer(chosen, plan.sample_format, frames, boxed, threads, progress.part(0.4, 0.95))
     if isinstance(target, Quality):
         fine.to_quality(target.value - (COARSE - FINE))
         coarse.to_quality(target.value)
     else:
         fine.to_psnr(Psnr(target.value + (COARSE - FINE) * _STEP_DB), plan.peak.value)
-        if outside.any():
+        if not boxed.all():
             coarse.to_psnr(target, plan.peak.value)
         else:
             coarse.exactly()

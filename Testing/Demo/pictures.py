@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from MedCompressLib.volume import Volume
@@ -27,6 +28,7 @@ class View:
         spacing = volume.geometry.spacing
         self.pixel_aspect = spacing[axes[1]] / spacing[axes[0]]
         plane = self.of(volume)
+        self.plane_shape = plane.shape
         self.low, self.high = window(volume)
         self.detail = _busiest(np.clip(plane.astype(float), self.low, self.high))
 
@@ -56,6 +58,23 @@ def colored(plane: np.ndarray, limit: float) -> str:
     return _encode(plane, DIFFERENCE_COLORS, -limit, limit)
 
 
+def contoured(view: View, plane: np.ndarray, mask: np.ndarray, color: Sequence[int]) -> str:
+    """Data URI of a gray plane with the outline of a mask [j, i] in a color (RGB, 0 to 255), two pixels wide."""
+    from scipy.ndimage import binary_erosion
+
+    gray = np.clip((plane - view.low) / (view.high - view.low), 0, 1) * 255
+    pixels = np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
+    pixels[mask & ~binary_erosion(mask, iterations=2)] = color
+    return _encode(pixels)
+
+
+def figure(view: View, uri: str, caption: str, alternative: str) -> str:
+    """HTML of one picture of the view's slice or of a part of equal shape."""
+    rows, columns = view.plane_shape
+    shape = f"aspect-ratio: {columns} / {rows * view.pixel_aspect:g}"
+    return f'<figure><img src="{uri}" alt="{alternative}" style="{shape}"><figcaption>{caption}</figcaption></figure>'
+
+
 def color_bar(limit: float, unit: str) -> str:
     """Data URI of the scale that belongs to colored."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -72,7 +91,7 @@ def color_bar(limit: float, unit: str) -> str:
     return _uri(buffer)
 
 
-def _encode(plane, colors: str, low: float, high: float) -> str:
+def _encode(plane, colors: str | None = None, low: float | None = None, high: float | None = None) -> str:
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()

@@ -47,8 +47,20 @@ def peak_note(results: Sequence[Result]) -> str:
 
 def as_text(results: Sequence[Result]) -> str:
     """Aligned columns and the note on the peak."""
-    rows = [HEADINGS, *map(row, results)]
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEADINGS))]
+    return f"{aligned(HEADINGS, list(map(row, results)))}\n\n{peak_note(results)}"
+
+
+def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned to the right below their headings."""
+    rows = [headings, *rows]
+    widths = [max(len(cells[column]) for cells in rows) for column in range(len(headings))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)) for cells in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*lines, "", peak_note(results)])
+    return "\n".join(lines)
+
+
+def as_html(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same as a table of the page."""
+    head = "".join(f"<th scope=col>{heading}</th>" for heading in headings)
+    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" for cells in rows)
+    return f"<div class=scroll><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"

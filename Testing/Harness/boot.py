@@ -8,11 +8,34 @@ import types
 from pathlib import Path
 
 import slicer.util
+from PySide6 import QtCore, QtWidgets
 
-from . import failures, pythonqt
-from .application import Application
+from . import failures, pythonqt, standins  # noqa: F401
+from .files import IOManager
 
+_LOGICS = {"volumes": "vtkSlicerVolumesLogic", "segmentations": "vtkSlicerSegmentationsModuleLogic"}
 _kept: list = []
+
+
+class ModuleManager(QtCore.QObject):
+    moduleAboutToBeUnloaded = QtCore.Signal(str)
+
+    def module(self, name: str):
+        return getattr(slicer.modules, name.lower(), None)
+
+
+class Application(QtWidgets.QApplication):
+    """``slicer.app``. What is not here is an AttributeError, also where Slicer has it. layoutManager() is None, as in
+    Slicer without a main window; testingEnabled() is False, so that a module meets what a user meets."""
+
+    startupCompleted, temporaryPath = QtCore.Signal(), ""
+
+    def __init__(self, home: str, logic):
+        super().__init__(["Slicer"])
+        self.temporaryPath = home
+        values = {"applicationLogic": logic, "coreIOManager": IOManager(), "moduleManager": ModuleManager()}
+        for name, value in (values | {"layoutManager": None, "testingEnabled": False}).items():
+            vars(self)[name] = lambda value=value: value
 
 
 def slicerPython() -> Path | None:
@@ -24,27 +47,30 @@ def slicerPython() -> Path | None:
 def _bootScene(home: str):
     scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
     application.SetHomeDirectory(home)
-    application.SetShareDirectory("share")
-    application.SetTemporaryPath(home)
-    names = {"volumes": "vtkSlicerVolumesLogic", "segmentations": "vtkSlicerSegmentationsModuleLogic"}
-    modules = {name: getattr(slicer, className)() for name, className in names.items()}
+    slicer.mrmlScene, slicer.modules = scene, types.SimpleNamespace()
     remote, data = slicer.vtkMRMLRemoteIOLogic(), slicer.vtkDataIOManagerLogic()
-    for logic in (remote, data, *modules.values()):
+    _kept.extend([remote, data])
+    for name, className in _LOGICS.items():
+        logic = getattr(slicer, className)()
+        setattr(slicer.modules, name, types.SimpleNamespace(name=name, logic=lambda logic=logic: logic))
+    for logic in (remote, data, *(module.logic() for module in vars(slicer.modules).values())):
         logic.SetMRMLApplicationLogic(application)
         logic.SetMRMLScene(scene)
     data.SetAndObserveDataIOManager(remote.GetDataIOManager())
     application.SetMRMLSceneDataIO(scene, remote, data)
     application.SetMRMLScene(scene)
     application.SetModuleLogic("Colors", application.GetColorLogic())
-    _kept.extend([remote, data])
-    slicer.modules = types.SimpleNamespace()
-    for name, logic in modules.items():
-        setattr(slicer.modules, name, types.SimpleNamespace(name=name, logic=lambda logic=logic: logic))
-    return scene, application
+    return application
 
 
-def _installPython():
-    """Slicer's Python layer: the files of its source tree, or our doubles and the slicer.util of slicer-core."""
+def boot() -> None:
+    """Start Qt and MRML and install qt, ctk and slicer.*; later calls do nothing, a second start would crash."""
+    if _kept:
+        return
+    os.environ["VTK_DEFAULT_OPENGL_WINDOW"], os.environ["QT_QPA_PLATFORM"] = "vtkEGLRenderWindow", "offscreen"
+    _kept.append(tempfile.TemporaryDirectory(prefix="harness"))
+    sys.modules["qt"] = pythonqt.createModule()
+    slicer.app = Application(_kept[0].name, _bootScene(_kept[0].name))
     for name, value in vars(slicer.util).items():  # slicer-core shows these in slicer too; Slicer does not
         if not name.startswith("__") and vars(slicer).get(name) is value:
             delattr(slicer, name)
@@ -54,19 +80,4 @@ def _installPython():
     for name in ("util", "i18n", "ScriptedLoadableModule", "parameterNodeWrapper", "packaging"):
         if name != "packaging" or importlib.util.find_spec("slicer.packaging"):  # Slicer 5.10 has none
             importlib.import_module(f"slicer.{name}")
-
-
-def boot() -> None:
-    """Start Qt and MRML and install qt, ctk and slicer.*; later calls do nothing, a second start would crash."""
-    if _kept:
-        return
-    os.environ["VTK_DEFAULT_OPENGL_WINDOW"], os.environ["QT_QPA_PLATFORM"] = "vtkEGLRenderWindow", "offscreen"
-    home = tempfile.TemporaryDirectory(prefix="harness")
-    (Path(home.name) / "share" / "ColorFiles").mkdir(parents=True)
-    _kept.append(home)
-    slicer.mrmlScene, logic = _bootScene(home.name)
-    sys.modules["qt"] = pythonqt.createModule()
-    slicer.app = Application(home.name, logic)
-    _installPython()
-    failures.patchDialogs()
-    failures.collectErrors()
+    failures.watch()

@@ -2,14 +2,14 @@
 
 import time
 
-from PySide6 import QtCore, QtTest, QtWidgets
-
-_NONE, _LEFT = QtCore.Qt.KeyboardModifier.NoModifier, QtCore.Qt.MouseButton.LeftButton
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox, QRadioButton
 
 
 def _reachable(widget):
     """The widget, or the Qt widget inside a stand-in; AssertionError where no user could use it."""
-    QtWidgets.QApplication.processEvents()
+    QApplication.processEvents()
     if not widget.isVisible() or not widget.isEnabled():
         raise AssertionError(f"'{widget.name}' cannot be used: it is {'disabled' if widget.isVisible() else 'hidden'}")
     return getattr(widget, "_part", widget)
@@ -18,19 +18,19 @@ def _reachable(widget):
 def click(widget) -> None:
     """Click a widget with the left button where it reacts to clicks."""
     position = _reachable(widget).rect.center()
-    if isinstance(widget, (QtWidgets.QCheckBox, QtWidgets.QRadioButton)):
-        position = QtCore.QPoint(8, position.y())
-    QtTest.QTest.mouseClick(widget, _LEFT, _NONE, position)
-    QtWidgets.QApplication.processEvents()
+    if isinstance(widget, (QCheckBox, QRadioButton)):
+        position = QPoint(8, position.y())
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=position)
+    QApplication.processEvents()
 
 
 def typeText(widget, text) -> None:
     """Replace the text of a line edit or spin box by key strokes, and press Enter."""
     part = _reachable(widget)
     part.selectAll()
-    QtTest.QTest.keyClicks(part, str(text))
-    QtTest.QTest.keyClick(part, QtCore.Qt.Key.Key_Return)
-    QtWidgets.QApplication.processEvents()
+    QTest.keyClicks(part, str(text))
+    QTest.keyClick(part, Qt.Key.Key_Return)
+    QApplication.processEvents()
 
 
 def drag(slider, value) -> None:
@@ -55,13 +55,11 @@ def waitFor(condition, seconds: float = 10) -> None:
     """Let events happen until `condition()` holds; AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"did not happen within {seconds} s")
-        QtTest.QTest.qWait(10)
+        assert time.monotonic() < end, f"did not happen within {seconds} s"
+        QTest.qWait(10)
 
 
 def grab(widget, path) -> None:
     """Save a picture of the widget as PNG."""
-    QtWidgets.QApplication.processEvents()
-    if not widget.grab().save(str(path), "PNG"):
-        raise OSError(f"could not write {path}")
+    QApplication.processEvents()
+    assert widget.grab().save(str(path), "PNG"), f"could not write {path}"

@@ -2,50 +2,43 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import slicer
 
-_METHODS = set("description fileType extensions load write canWriteObjectConfidence parent".split())
-
-
-class FilePlugin:
-    """The C++ side of a module's file reader or writer class: its `parent`."""
-
-    def __init__(self, pluginClass):
-        messages = slicer.vtkMRMLMessageCollection()
-        self.loadedNodes, self.writtenNodes, self.userMessages = [], [], lambda: messages
-        self.python = pluginClass(self)
-        if unknown := {name for name in dir(self.python) if name[0] != "_"} - _METHODS:
-            raise NotImplementedError(f"Testing/Harness knows no {unknown} of a file reader or writer")
-
-    def call(self, method, properties, userMessages) -> bool:
-        self.userMessages().ClearMessages()
-        success = getattr(self.python, method)(dict(properties))
-        if userMessages:
-            userMessages.AddMessages(self.userMessages())
-        if type(success) is not bool:
-            raise TypeError(f"{type(self.python).__name__}.{method} must return bool, not {success!r}")
-        return success
-
 
 class IOManager:
-    """``slicer.app.coreIOManager()``."""
+    """``slicer.app.coreIOManager()``; `plugins`: instances of the modules' readers and writers by name."""
 
     def __init__(self):
-        self.plugins = []
+        self.plugins = {}
+
+    def addPlugin(self, name, pluginClass):
+        messages = slicer.vtkMRMLMessageCollection()
+        parent = SimpleNamespace(loadedNodes=[], writtenNodes=[], userMessages=lambda: messages)
+        self.plugins[name] = pluginClass(parent)
+
+    def _call(self, function, properties, userMessages) -> bool:
+        messages = function.__self__.parent.userMessages()
+        messages.ClearMessages()
+        success = function(dict(properties))
+        if userMessages:
+            userMessages.AddMessages(messages)
+        if type(success) is not bool:
+            raise TypeError(f"{function.__qualname__} must return bool, not {success!r}")
+        return success
 
     def _readers(self):
-        return [plugin for plugin in self.plugins if hasattr(plugin.python, "load")]
+        return [plugin for plugin in self.plugins.values() if hasattr(plugin, "load")]
 
     def _writers(self, node, least=1e-9):
-        writers = [plugin for plugin in self.plugins if hasattr(plugin.python, "write")]
-        return [writer for writer in writers if writer.python.canWriteObjectConfidence(node) >= least]
+        writers = [plugin for plugin in self.plugins.values() if hasattr(plugin, "write")]
+        return [writer for writer in writers if writer.canWriteObjectConfidence(node) >= least]
 
     def fileType(self, path) -> str:
         for reader in self._readers():
-            endings = re.findall(r"\*(\.[\w.]+)", " ".join(reader.python.extensions()))
-            if str(path).lower().endswith(tuple(endings)):
-                return reader.python.fileType()
+            if str(path).lower().endswith(tuple(re.findall(r"\*(\.[\w.]+)", " ".join(reader.extensions())))):
+                return reader.fileType()
         return "VolumeFile" if str(path).endswith(".nrrd") else "NoFile"
 
     def loadNodes(self, fileType, properties, loadedNodes=None, userMessages=None) -> bool:
@@ -57,20 +50,18 @@ class IOManager:
             name = properties.get("name") or Path(path).stem
             nodes = [slicer.modules.volumes.logic().AddArchetypeVolume(path, name)]
         for reader in self._readers():
-            if reader.python.fileType() == fileType and reader.call("load", properties, userMessages):
-                nodes = [scene.GetNodeByID(nodeID) for nodeID in reader.loadedNodes]
-        if None in nodes:
-            return False
-        for node in nodes:
+            if reader.fileType() == fileType and self._call(reader.load, properties, userMessages):
+                nodes = [scene.GetNodeByID(nodeID) for nodeID in reader.parent.loadedNodes]
+        for node in filter(None, nodes):
             loadedNodes.AddItem(node)
-        return True
+        return None not in nodes
 
     def fileWriterFileType(self, node) -> str:
         """Slicer's own writers have the confidence 0.5; whether one as confident wins is left to chance there."""
-        return next((writer.python.fileType() for writer in self._writers(node, 0.5)), "NodeFile")
+        return next((writer.fileType() for writer in self._writers(node, 0.5)), "NodeFile")
 
     def fileWriterExtensions(self, node) -> list[str]:
-        return [text for writer in self._writers(node) for text in writer.python.extensions(node)]
+        return [text for writer in self._writers(node) for text in writer.extensions(node)]
 
     def saveNodes(self, fileType, properties, userMessages=None) -> bool:
         path, scene = str(properties["fileName"]), slicer.mrmlScene
@@ -82,5 +73,5 @@ class IOManager:
             node.AddDefaultStorageNode()
             node.GetStorageNode().SetFileName(path)
             return bool(node.GetStorageNode().WriteData(node))
-        (writer,) = (writer for writer in self._writers(node) if writer.python.fileType() == fileType)
-        return writer.call("write", properties, userMessages) and bool(writer.writtenNodes)
+        (writer,) = (writer for writer in self._writers(node) if writer.fileType() == fileType)
+        return self._call(writer.write, properties, userMessages) and bool(writer.parent.writtenNodes)

@@ -1,4 +1,4 @@
-"""Loads a scripted module, shows its panel, reloads and closes it."""
+"""Scripted modules: their C++ side, and loading, showing and closing them."""
 
 import gc
 import importlib
@@ -8,42 +8,73 @@ from pathlib import Path
 
 import shiboken6
 import slicer
+from PySide6 import QtWidgets
 
-from . import pythonqt
-from .application import qSlicerScriptedLoadableModule
+from . import failures, pythonqt
 from .boot import boot
-from .failures import errors
-from .files import FilePlugin
+from .standins import qMRMLWidget
 
-_FOLDER = Path(__file__).resolve().parents[2] / "MedCompress"
-_open: list["LoadedModule"] = []
-_held: list = []  # a node without a Python owner may lose its observers' functions to the garbage collector, and crash
+_open: list["qSlicerScriptedLoadableModule"] = []
 
 
-class LoadedModule:
-    """A running module: `widget` is the instance of its widget class, `window` is its panel."""
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
+    """The parent of the module's widget class; calls its setup, enter and exit."""
+
+    isEntered = False
+
+    def __init__(self, moduleName: str):
+        super().__init__()
+        self._moduleName, self._python = moduleName, None
+        self.setLayout(QtWidgets.QVBoxLayout())
+
+    def self(self):
+        return self._python
+
+    def reload(self):
+        className = f"{self._moduleName}Widget"
+        self._python = getattr(sys.modules[self._moduleName], className)(self)
+        setattr(slicer.modules, className, self._python)
+        self._python.setup()
+
+    def enter(self):
+        self.isEntered = True
+        self._python.enter()
+
+    def exit(self):
+        self.isEntered = False
+        self._python.exit()
+
+
+class qSlicerScriptedLoadableModule:
+    """A running module: the declaration that its ScriptedLoadableModule class gets as `parent`; for tests its panel
+    `window` and the instance `widget` of its widget class."""
+
+    __slots__ = "name path title helpText acknowledgementText categories dependencies contributors icon window".split()
+    __slots__ += ["_nodes", "_observers"]
 
     def __init__(self, path: Path):
-        self.name, self._plugins = path.stem, []
-        self._observersBefore = str(slicer.mrmlScene).count("vtkObserver (")
-        self._declaration = qSlicerScriptedLoadableModule(path)
-        self.window = self._declaration.widgetRepresentation()
+        self.name, self.path, self._observers = path.stem, str(path), str(slicer.mrmlScene).count("vtkObserver (")
+        self.window = qSlicerScriptedLoadableModuleWidget(self.name)
         _open.append(self)
         sys.path.insert(0, str(path.parent))
         sys.modules.pop(self.name, None)
         importlib.invalidate_caches()
         python = importlib.import_module(self.name)
-        setattr(slicer.modules, self.name.lower(), self._declaration)
-        setattr(slicer.modules, f"{self.name}Instance", getattr(python, self.name)(self._declaration))
-        classes = [getattr(python, self.name + kind, None) for kind in ("FileReader", "FileWriter")]
-        self._plugins += [FilePlugin(pluginClass) for pluginClass in classes if pluginClass]
-        slicer.app.coreIOManager().plugins.extend(self._plugins)
+        setattr(slicer.modules, self.name.lower(), self)
+        setattr(slicer.modules, f"{self.name}Instance", getattr(python, self.name)(self))
+        for name in (f"{self.name}FileReader", f"{self.name}FileWriter"):
+            if hasattr(python, name):
+                slicer.app.coreIOManager().addPlugin(name, getattr(python, name))
         slicer.app.startupCompleted.emit()
         self.window.reload()
         self.window.show()
         self.window.enter()
         slicer.app.processEvents()
-        _held.extend(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"))
+        # a node without a Python owner may lose its observers' functions to the garbage collector, and crash
+        self._nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+
+    def widgetRepresentation(self):
+        return self.window
 
     @property
     def widget(self):
@@ -63,21 +94,21 @@ class LoadedModule:
             widget.cleanup()
         finally:
             shiboken6.delete(self.window)
-            left = str(slicer.mrmlScene).count("vtkObserver (") - self._observersBefore
+            left = str(slicer.mrmlScene).count("vtkObserver (") - self._observers
             getattr(widget, "removeObservers", lambda: None)()
-            for plugin in self._plugins:
-                slicer.app.coreIOManager().plugins.remove(plugin)
-            for name in (self.name.lower(), f"{self.name}Instance", f"{self.name}Widget"):
-                vars(slicer.modules).pop(name, None)
+            for kind in ("FileReader", "FileWriter", "Instance", "Widget"):
+                slicer.app.coreIOManager().plugins.pop(self.name + kind, None)
+                vars(slicer.modules).pop(self.name + kind, None)
+            vars(slicer.modules).pop(self.name.lower(), None)
             gc.collect()
-        if left:
-            raise AssertionError(f"{self.name} still observes the scene after cleanup: {left} observers")
+        assert not left, f"{self.name} still observes the scene after cleanup: {left} observers"
 
 
-def loadModule(module) -> LoadedModule:
+def loadModule(module) -> qSlicerScriptedLoadableModule:
     """Load a module of MedCompress by name, or any by the path of its file; setup() and enter() are called."""
     boot()
-    return LoadedModule(Path(module) if str(module).endswith(".py") else _FOLDER / f"{module}.py")
+    ours = Path(__file__).parents[2] / "MedCompress" / f"{module}.py"
+    return qSlicerScriptedLoadableModule(Path(module) if str(module).endswith(".py") else ours)
 
 
 def closeAll() -> None:
@@ -86,15 +117,18 @@ def closeAll() -> None:
         try:
             loaded.close()
         except Exception:
-            errors.append(traceback.format_exc())
-    _held.extend(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"))
+            failures.errors.append(traceback.format_exc())
+    nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
     slicer.mrmlScene.Clear(False)
-    for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
+    for node in nodes:
         slicer.mrmlScene.RemoveNode(node)
-    _held.clear()
     pythonqt.connected.clear()
 
 
 def openFile(path) -> list[str]:
     """Open a file as by drag and drop; return the IDs of the loaded nodes. Raises RuntimeError as slicer.util does."""
     return [slicer.util.loadNodeFromFile(str(path), properties={}).GetID()]
+
+
+slicer.qSlicerScriptedLoadableModule = qSlicerScriptedLoadableModule
+slicer.qSlicerScriptedLoadableModuleWidget = qSlicerScriptedLoadableModuleWidget

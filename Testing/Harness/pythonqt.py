@@ -1,7 +1,7 @@
 """Qt with PythonQt's ways: PySide6's own classes, patched in place, shown to modules as ``qt``.
 
 Properties are attributes beside their setters, ``connect`` takes a signal's signature as text and keeps the receiver,
-``name`` is the object's name; what Qt's meta-objects do not know is an error.
+``name`` is the object's name; what neither Qt's meta-objects nor a stand-in's class know is an error.
 """
 
 import functools
@@ -9,43 +9,36 @@ import re
 import types
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+from PySide6.QtCore import QObject, SignalInstance
 
-_LIBRARIES = QtCore, QtGui, QtWidgets, QtUiTools
-_getOriginal = QtCore.QObject.__getattribute__
-_CONNECT = {"connect": QtCore.QObject.connect, "disconnect": QtCore.QObject.disconnect}
+_VIRTUAL = "sizeHint", "minimumSizeHint"  # Qt reads these properties by calling the functions of the same names
 connected: list = []  # PythonQt keeps the object of a connected method alive, PySide does not
-
-
-def withoutVtkTypes(text: str) -> str:
-    """Signatures as stand-ins declare them: a pointer to a VTK object is a Python object."""
-    return re.sub(r"vtk\w+ ?\*", "PyObject", text)
+_getOriginal, _operations = QObject.__getattribute__, {"connect": QObject.connect, "disconnect": QObject.disconnect}
 
 
 def _property(self, name: str):
     meta = _getOriginal(self, "metaObject")()
-    index = meta.indexOfProperty("objectName" if name == "name" else name)
-    return meta.property(index) if index >= 0 else None
+    return meta.property(meta.indexOfProperty("objectName" if name == "name" else name))
 
 
 def _getAttribute(self, name, original):
-    if name in _CONNECT:
-        return functools.partial(_byText, _CONNECT[name], self)
+    if name in _operations:
+        return functools.partial(_byText, _operations[name], self)
     known = _property(self, name)
-    return known.read(self) if known else original(self, name)
+    return known.read(self) if known.isValid() and name not in _VIRTUAL else original(self, name)
 
 
 def _setAttribute(self, name, value):
-    known, home = _property(self, name), type(self).__module__.split(".")[0]
-    if known:
+    known, cls, default = _property(self, name), type(self), getattr(type(self), name, print)
+    if known.isValid():
         if not known.write(self, list(value) if isinstance(value, tuple) else value):
-            raise AttributeError(f"property '{name}' of {type(self).__name__} is read-only or cannot be {value!r}")
-        return
-    ours = name[0] == "_" or name in self.__dict__ or isinstance(value, QtCore.SignalInstance)
-    if home in ("PySide6", "Harness") and not ours:
-        if QUiLoader.loading:  # PySide's loader would make each child an attribute of the top widget
-            return
-        raise AttributeError(f"{type(self).__name__} has no attribute '{name}', and PythonQt lets nobody add one")
-    self.__dict__[name] = value
+            raise AttributeError(f"property '{name}' of {cls.__name__} is read-only or cannot be {value!r}")
+    elif isinstance(default, property):
+        default.__set__(self, value)
+    elif name[0] == "_" or not callable(default) or cls.__module__.split(".")[0] not in ("PySide6", "Harness"):
+        vars(self)[name] = value
+    elif not isinstance(value, SignalInstance) and getattr(value, "objectName", "") != name:  # PySide sets these itself
+        raise AttributeError(f"{cls.__name__} has no attribute '{name}', and PythonQt lets nobody add one")
 
 
 def _byText(operation, self, signal, slot, *own):
@@ -54,47 +47,40 @@ def _byText(operation, self, signal, slot, *own):
     signature = QtCore.QMetaObject.normalizedSignature(withoutVtkTypes(signal)).data().decode()
     if self.metaObject().indexOfSignal(signature) < 0:
         raise AttributeError(f"{type(self).__name__} has no signal '{signal}'")
-    if not callable(slot):
-        raise TypeError(f"cannot connect '{signal}' to {slot!r}, which is not callable")
     connected.append(slot)
     return bool(operation(self, QtCore.SIGNAL(signature), slot))
 
 
-class QUiLoader(QtUiTools.QUiLoader):
-    """Strict: unknown widget classes and properties raise; about unknown signals, slots and flags Qt warns, which fails
-    the test."""
+def withoutVtkTypes(text: str) -> str:
+    """Signatures as stand-ins declare them: a pointer to a VTK object is a Python object."""
+    return re.sub(r"vtk\w+ ?\*", "PyObject", text)
 
-    loading = False
+
+class QUiLoader(QtUiTools.QUiLoader):
+    """Of unknown widget classes, signals, slots and flags Qt warns, which fails the test."""
 
     def load(self, device, parent=None):
         text, buffer = withoutVtkTypes(device.readAll().data().decode()), QtCore.QBuffer()
-        for name in set(re.findall(r'<widget class="(\w+)"', text)) - set(self.availableWidgets()):
-            raise LookupError(f"Testing/Harness has no stand-in for {name}")
-        text = re.sub(r"<set>(ctkPathLineEdit::(Files|Writable)\|?)+</set>", "<number>0</number>", text)
-        buffer.setData(text.encode())
+        buffer.setData(re.sub(r"<set>(ctkPathLineEdit::\w+\|?)+</set>", "<number>0</number>", text).encode())
         buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
-        QUiLoader.loading = True
-        try:
-            top = super().load(buffer, parent)
-        finally:
-            QUiLoader.loading = False
+        top = super().load(buffer, parent)
         for widget in [top, *top.findChildren(QtWidgets.QWidget)]:
-            for key in widget.dynamicPropertyNames():
-                if not key.startsWith(b"_") and key != b"SlicerParameterName":
-                    raise LookupError(f"widget '{widget.name}' ({type(widget).__name__}) has no property {key}")
+            for key in (name.data().decode() for name in widget.dynamicPropertyNames()):
+                if key[0] != "_" and key != "SlicerParameterName":
+                    setattr(widget, key, widget.property(key))
         return top
 
 
 def createModule() -> types.ModuleType:
     """Patch PySide6 and return the module ``qt``; to be called once."""
     module = types.ModuleType("qt", "Qt as PythonQt shows it to Slicer's modules")
-    names = {name: getattr(library, name) for library in _LIBRARIES for name in dir(library) if name[0] in "Qq"}
-    vars(module).update(names, QUiLoader=QUiLoader)
-    for cls in names.values():
-        if isinstance(cls, type) and issubclass(cls, QtCore.QObject):
+    for library in (QtCore, QtGui, QtWidgets, QtUiTools):
+        vars(module).update({name: getattr(library, name) for name in dir(library) if name[0] in "Qq"})
+    for cls in vars(module).values():
+        if isinstance(cls, type) and issubclass(cls, QObject):
             cls.__setattr__ = _setAttribute
             if own := vars(cls).get("__getattribute__"):
                 cls.__getattribute__ = lambda self, name, own=own: _getAttribute(self, name, own)
-    connect = QtCore.SignalInstance.connect
-    QtCore.SignalInstance.connect = lambda self, *slots: connected.extend(slots) or connect(self, *slots)
+    connect, module.QUiLoader = SignalInstance.connect, QUiLoader
+    SignalInstance.connect = lambda self, *slots: connected.extend(slots) or connect(self, *slots)
     return module

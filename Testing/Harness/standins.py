@@ -1,72 +1,53 @@
 """Stand-ins for the CTK and qMRML widgets of our .ui files: real Qt widgets on the real scene, under Slicer's names.
 
-They have what our files and modules use; the rest is absent, so that its use is an error. Every class here that is
-named ctk... or qMRML... is one.
+They have what our files and modules use; the rest is absent, so that its use is an error. A property that nothing looks
+at is a class attribute with its default. Every class here that is named ctk... or qMRML... is a stand-in.
 """
 
 import sys
 import types
-import weakref
 
 import slicer
-from PySide6 import QtGui, QtUiTools, QtWidgets
-from PySide6.QtCore import Property, Signal, Slot
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QStandardItem, QStandardItemModel
+from PySide6.QtUiTools import QUiLoader
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLineEdit, QMessageBox, QTableView, QWidget
 
 ctk = sys.modules["ctk"] = types.ModuleType("ctk")
-ctk.ctkMessageBox = QtWidgets.QMessageBox
+ctk.ctkMessageBox = QMessageBox
 
 
-def stored(kind, default):
-    """A Qt property that keeps what is written to it."""
-    values = weakref.WeakKeyDictionary()
-    return Property(kind, lambda self: values.get(self, default), values.__setitem__)
+def ofPart(name: str) -> property:
+    """A property that is one of the Qt widget inside."""
+    return property(lambda self: getattr(self._part, name), lambda self, value: setattr(self._part, name, value))
 
 
-def ofPart(kind, name: str):
-    """A Qt property that is one of the Qt widget inside."""
-    return Property(kind, lambda self: getattr(self._part, name), lambda self, value: setattr(self._part, name, value))
+class _Frame(QWidget):
+    """A stand-in around a Qt widget of the class `part`, whose signal goes to a signal or method: `tells`."""
 
-
-class _Frame(QtWidgets.QWidget):
-    """A stand-in with a Qt widget inside."""
-
-    def __init__(self, part, parent):
+    def __init__(self, parent=None):
         super().__init__(parent)
-        self._part = part
-        QtWidgets.QHBoxLayout(self).addWidget(part)
+        self._part, (signal, receiver) = self.part(), self.tells
+        QHBoxLayout(self).addWidget(self._part)
+        getattr(self._part, signal).connect(getattr(self, receiver))
 
 
-class ctkCollapsibleButton(QtWidgets.QWidget):
-    """A titled section, always open."""
-
-    text = stored(str, "")
+class ctkCollapsibleButton(QWidget):
+    text = ""
 
 
 class ctkSliderWidget(_Frame):
-    """A number in a range."""
-
-    valueChanged = Signal(float)
-    value, minimum, maximum = ofPart(float, "value"), ofPart(float, "minimum"), ofPart(float, "maximum")
-    singleStep, decimals, suffix = ofPart(float, "singleStep"), ofPart(int, "decimals"), ofPart(str, "suffix")
-
-    def __init__(self, parent=None):
-        super().__init__(QtWidgets.QDoubleSpinBox(), parent)
-        self._part.valueChanged.connect(self.valueChanged)
+    part, tells, valueChanged = QDoubleSpinBox, ("valueChanged", "valueChanged"), Signal(float)
+    value, minimum, maximum = ofPart("value"), ofPart("minimum"), ofPart("maximum")
+    singleStep, decimals, suffix = ofPart("singleStep"), ofPart("decimals"), ofPart("suffix")
 
 
 class ctkPathLineEdit(_Frame):
-    """A path, typed in."""
-
-    currentPathChanged = Signal(str)
-    currentPath = ofPart(str, "text")
-    filters, nameFilters = stored(int, 0), stored("QStringList", [])
-
-    def __init__(self, parent=None):
-        super().__init__(QtWidgets.QLineEdit(), parent)
-        self._part.textChanged.connect(self.currentPathChanged)
+    part, tells, currentPathChanged = QLineEdit, ("textChanged", "currentPathChanged"), Signal(str)
+    currentPath, filters, nameFilters = ofPart("text"), 0, ()
 
 
-class qMRMLWidget(QtWidgets.QWidget):
+class qMRMLWidget(QWidget):
     """The root of a module's panel: hands the scene to what it holds."""
 
     mrmlSceneChanged = Signal(object)
@@ -78,13 +59,9 @@ class qMRMLWidget(QtWidgets.QWidget):
 class qMRMLNodeComboBox(_Frame):
     """A selector that follows the nodes of some classes in the scene; it adds, removes and renames none itself."""
 
-    currentNodeChanged = Signal(object)
-    nodeTypes, hideChildNodeTypes = stored("QStringList", []), stored("QStringList", [])
-    noneEnabled, addEnabled, removeEnabled, renameEnabled = (stored(bool, False) for _ in range(4))
-
-    def __init__(self, parent=None):
-        super().__init__(QtWidgets.QComboBox(), parent)
-        self._part.currentIndexChanged.connect(lambda: self.currentNodeChanged.emit(self.currentNode()))
+    part, tells, currentNodeChanged = QComboBox, ("currentIndexChanged", "_tellNode"), Signal(object)
+    nodeTypes = hideChildNodeTypes = ()
+    noneEnabled = addEnabled = removeEnabled = renameEnabled = False
 
     @Slot(object)
     def setMRMLScene(self, scene):
@@ -108,15 +85,17 @@ class qMRMLNodeComboBox(_Frame):
             if self._part.findData(nodeID) < 0:
                 self._part.addItem(name, nodeID)
 
+    def _tellNode(self):
+        self.currentNodeChanged.emit(self.currentNode())
+
     def currentNode(self):
-        nodeID = self._part.currentData
-        return slicer.mrmlScene.GetNodeByID(nodeID) if nodeID else None
+        return slicer.mrmlScene.GetNodeByID(self._part.currentData or "")
 
     def setCurrentNode(self, node):
         self._part.setCurrentIndex(self._part.findData(node.GetID() if node else ""))
 
 
-class qMRMLTableView(QtWidgets.QTableView):
+class qMRMLTableView(QTableView):
     """Shows the cells that a table node has when it is set."""
 
     _node = None
@@ -125,14 +104,11 @@ class qMRMLTableView(QtWidgets.QTableView):
         return self._node
 
     def setMRMLTableNode(self, node):
-        table = node.GetTable() if node else None
-        columns = [table.GetColumn(index) for index in range(table.GetNumberOfColumns())] if table else []
-        model = QtGui.QStandardItemModel(self)
-        for column in columns:
-            cells = [column.GetVariantValue(row).ToString() for row in range(table.GetNumberOfRows())]
-            model.appendColumn([QtGui.QStandardItem(cell) for cell in cells])
-        model.setHorizontalHeaderLabels([column.GetName() for column in columns])
-        self._node = node
+        model, self._node = QStandardItemModel(self), node
+        for column in range(node.GetNumberOfColumns() if node else 0):
+            cells = [node.GetCellText(row, column) for row in range(node.GetNumberOfRows())]
+            model.appendColumn([QStandardItem(cell) for cell in cells])
+            model.setHorizontalHeaderItem(column, QStandardItem(node.GetColumnName(column)))
         self.setModel(model)
 
     @Slot(object)
@@ -142,11 +118,11 @@ class qMRMLTableView(QtWidgets.QTableView):
 
 _NAMED_BY_SLICER = """ctkCheckBox ctkCheckablePushButton ctkColorPickerButton ctkComboBox ctkDirectoryButton
     ctkDoubleRangeSlider ctkDoubleSlider ctkDoubleSpinBox ctkRangeWidget qMRMLRangeWidget qMRMLSliderWidget
-    qMRMLSpinBox qSlicerWidget""".split()
+    qMRMLSpinBox qSlicerWidget"""
 """Slicer's own Python files name these classes when they are imported or compare types; nobody can create one."""
-_named = {name: type(name, (), {"__new__": None}) for name in _NAMED_BY_SLICER}
-for _cls in [cls for name, cls in globals().items() if name.startswith(("ctkC", "ctkP", "ctkS", "qMRML"))]:
-    _named[_cls.__name__] = _cls
-    QtUiTools.QUiLoader().registerCustomWidget(_cls)
-for _name, _cls in _named.items():
+_named = {name: type(name, (), {"__new__": None}) for name in _NAMED_BY_SLICER.split()}
+_standIns = {name: cls for name, cls in globals().items() if name.startswith(("ctkC", "ctkP", "ctkS", "qMRML"))}
+for _name, _cls in (_named | _standIns).items():
     setattr(ctk if _name.startswith("ctk") else slicer, _name, _cls)
+    if _name in _standIns:
+        QUiLoader().registerCustomWidget(_cls)

@@ -8,8 +8,6 @@ import slicer
 
 
 class ScriptedLoadableModule:
-    """A module's declaration; fills `parent`."""
-
     def __init__(self, parent):
         self.parent, self.moduleName = parent, type(self).__name__
 
@@ -18,8 +16,6 @@ class ScriptedLoadableModule:
 
 
 class ScriptedLoadableModuleWidget:
-    """A module's panel; `parent` is the widget that holds it."""
-
     def __init__(self, parent):
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.parent, self.layout = parent, parent.layout()
@@ -30,16 +26,11 @@ class ScriptedLoadableModuleWidget:
     def setup(self):
         pass
 
-    def cleanup(self):
-        pass
-
     def onReload(self):
         slicer.util.reloadScriptedModule(self.moduleName)
 
 
 class ScriptedLoadableModuleLogic:
-    """A module's logic; keeps the parameters in a scripted module node, one in a scene."""
-
     def __init__(self):
         self.moduleName = type(self).__name__.removesuffix("Logic")
 
@@ -49,13 +40,11 @@ class ScriptedLoadableModuleLogic:
             node = slicer.vtkMRMLScriptedModuleNode()
             node.SetSingletonTag(self.moduleName)
             node.SetName(self.moduleName)
-            node = slicer.mrmlScene.AddNode(node)
+            slicer.mrmlScene.AddNode(node)
         node.SetAttribute("ModuleName", self.moduleName)
         return node
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """A module's self test."""
-
     def delayDisplay(self, message):
         slicer.util.delayDisplay(message, 0)

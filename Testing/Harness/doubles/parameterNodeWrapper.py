@@ -1,21 +1,28 @@
-"""Double of slicer.parameterNodeWrapper: typed parameters kept in a vtkMRMLScriptedModuleNode under Slicer's keys (but
-unions of node classes under one), and bound to widgets. What it does not know is an error: types, annotations, names,
-widgets.
+"""Double of slicer.parameterNodeWrapper: typed parameters in a vtkMRMLScriptedModuleNode under Slicer's keys (but a
+union of node classes under one), bound to widgets. Types, notes, names and widgets that it does not know are errors.
 """
 
 import enum
-import types
+import functools
 import typing
-from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 
 import ctk
 import qt
 import slicer
 
+_PARSERS = {str: str, bool: "True".__eq__, int: int, float: float, Path: Path}
+_WIDGETS = {  # type of the parameter, property, signal
+    qt.QCheckBox: (bool, "checked", "toggled"),
+    qt.QLineEdit: (str, "text", "textChanged"),
+    qt.QSpinBox: (int, "value", "valueChanged"),
+    ctk.ctkSliderWidget: (float, "value", "valueChanged"),
+    ctk.ctkPathLineEdit: (Path, "currentPath", "currentPathChanged"),
+}
 
-@dataclass
-class WithinRange:
+
+class WithinRange(typing.NamedTuple):
     minimum: float
     maximum: float
 
@@ -23,12 +30,8 @@ class WithinRange:
         return self.minimum <= value <= self.maximum
 
 
-@dataclass
-class Choice:
-    choices: list
-
-    def __contains__(self, value):
-        return value in self.choices
+class Choice(list):
+    """The values that a parameter may have."""
 
 
 class _Parameter:
@@ -36,63 +39,48 @@ class _Parameter:
 
     def __init__(self, name, hint, defaults):
         annotated = typing.get_origin(hint) is typing.Annotated
-        self.name, (self.kind, *notes) = name, typing.get_args(hint) if annotated else (hint,)
-        self.kinds = tuple(kind for kind in typing.get_args(self.kind) or (self.kind,) if kind is not types.NoneType)
-        self.note = next(iter(notes), None)
-        self.isNode = all(issubclass(kind, slicer.vtkMRMLNode) for kind in self.kinds)
+        self.name, (self.kind, self.note) = name, typing.get_args(hint) if annotated else (hint, None)
+        kinds = set(typing.get_args(self.kind) or [self.kind]) - {NoneType}
+        self.isNode = all(issubclass(kind, slicer.vtkMRMLNode) for kind in kinds)
         self.isEnum = isinstance(self.kind, enum.EnumType)
-        known = self.isNode or self.isEnum or self.kind in (str, bool, int, float, Path)
-        if not known or len(notes) > 1 or not isinstance(self.note, (WithinRange, Choice, type(None))):
+        self.choices = list(self.kind) if self.isEnum else self.note
+        self.parse = self.kind.__getitem__ if self.isEnum else _PARSERS.get(self.kind)
+        if not (self.isNode or self.parse) or type(self.note) not in (WithinRange, Choice, NoneType):
             raise TypeError(f"Testing/Harness has no parameter of type {hint}")
-        start = None if self.isNode else next(iter(self.kind)) if self.isEnum else self.kind()
-        self.default = defaults.get(name, start)
+        self.default = defaults.get(name, None if self.isNode else self.choices[0] if self.isEnum else self.kind())
+        self.kinds = (*kinds, int if self.kind is float else type(self.default))
 
     def __get__(self, instance, owner):
-        if self.isNode:
-            return instance.parameterNode.GetNodeReference(self.name)
-        text = instance.parameterNode.GetParameter(self.name)
-        return self.kind[text] if self.isEnum else text == "True" if self.kind is bool else self.kind(text)
+        node = instance.parameterNode
+        return node.GetNodeReference(self.name) if self.isNode else self.parse(node.GetParameter(self.name))
 
     def __set__(self, instance, value):
-        if not isinstance(value, (*self.kinds, int if self.kind is float else type(self.default))):
+        if not isinstance(value, self.kinds):
             raise TypeError(f"'{self.name}' must be {self.kind}, is {value!r}")
         if self.note and value not in self.note:
             raise ValueError(f"'{self.name}' must be in {self.note}, is {value!r}")
-        with slicer.util.NodeModify(instance.parameterNode):
+        with slicer.util.NodeModify(instance.parameterNode) as node:
             if self.isNode:
-                instance.parameterNode.SetNodeReferenceID(self.name, value.GetID() if value else None)
-            text = "" if self.isNode else value.name if self.isEnum else str(value)
-            instance.parameterNode.SetParameter(self.name, text)
+                node.SetNodeReferenceID(self.name, value.GetID() if value else None)
+            node.SetParameter(self.name, "" if self.isNode else value.name if self.isEnum else str(value))
 
-
-_PROPERTIES = {
-    (qt.QCheckBox, bool): ("stateChanged", "checked"),
-    (qt.QLineEdit, str): ("textChanged", "text"),
-    (qt.QSpinBox, int): ("valueChanged", "value"),
-    (ctk.ctkSliderWidget, float): ("valueChanged", "value"),
-    (ctk.ctkPathLineEdit, Path): ("currentPathChanged", "currentPath"),
-}
-
-
-def _accessors(widget, parameter):
-    """How a widget tells of a change, how it is read, how it is written."""
-    kind, note = parameter.kind, parameter.note
-    if type(widget) is qt.QComboBox and (parameter.isEnum or isinstance(note, Choice)):
-        values = list(kind) if parameter.isEnum else note.choices
-        labels = [value.label() if hasattr(value, "label") else getattr(value, "name", value) for value in values]
-        widget.clear()
-        widget.addItems(labels)
-        signal, read = widget.currentIndexChanged, lambda: values[widget.currentIndex]
-        return signal, read, lambda value: widget.setCurrentIndex(values.index(value))
-    if type(widget) is slicer.qMRMLNodeComboBox and parameter.isNode:
-        return widget.currentNodeChanged, widget.currentNode, widget.setCurrentNode
-    if (type(widget), kind) not in _PROPERTIES:
-        raise RuntimeError(f"cannot bind parameter '{parameter.name}' ({kind}) to a {type(widget).__name__}")
-    if isinstance(note, WithinRange):
-        widget.minimum, widget.maximum = note.minimum, note.maximum
-    signal, name = _PROPERTIES[type(widget), kind]
-    convert = str if kind is Path else kind
-    return getattr(widget, signal), lambda: kind(getattr(widget, name)), lambda v: setattr(widget, name, convert(v))
+    def bind(self, widget):
+        """How a widget tells of a change, how it is read, how it is written."""
+        if type(widget) is slicer.qMRMLNodeComboBox and self.isNode:
+            return widget.currentNodeChanged, widget.currentNode, widget.setCurrentNode
+        if type(widget) is qt.QComboBox and isinstance(self.choices, list):
+            values = self.choices
+            widget.clear()
+            widget.addItems([v.label() if hasattr(v, "label") else getattr(v, "name", v) for v in values])
+            read, signal = lambda: values[widget.currentIndex], widget.currentIndexChanged
+            return signal, read, lambda value: widget.setCurrentIndex(values.index(value))
+        kind, name, signal = _WIDGETS.get(type(widget), (None, "", ""))
+        if kind is not self.kind:
+            raise RuntimeError(f"cannot bind parameter '{self.name}' ({self.kind}) to a {type(widget).__name__}")
+        if isinstance(self.note, WithinRange):
+            widget.minimum, widget.maximum = self.note
+        plain, read = str if kind is Path else kind, lambda: kind(getattr(widget, name))
+        return getattr(widget, signal), read, lambda value: setattr(widget, name, plain(value))
 
 
 class _Wrapper:
@@ -100,43 +88,38 @@ class _Wrapper:
 
     def __init__(self, node):
         passed = {name: getattr(node, name) for name in ("StartModify", "EndModify", "AddObserver", "RemoveObserver")}
-        vars(self).update(passed, parameterNode=node, _updating=False)
+        vars(self).update(passed, parameterNode=node)
         for name, parameter in self.allParameters.items():
             if not node.HasParameter(name):
                 setattr(self, name, parameter.default)
 
-    def _parameter(self, name):
-        if name not in self.allParameters:
-            raise ValueError(f"no parameter '{name}' among {list(self.allParameters)}")
-        return self.allParameters[name]
-
     def __setattr__(self, name, value):
-        self._parameter(name).__set__(self, value)
+        self.allParameters[name].__set__(self, value)
 
     def connectGui(self, gui):
         """Bind the widgets among the attributes of `gui`; returns what disconnectGui takes."""
-        named = {widget.property("SlicerParameterName"): widget for widget in vars(gui).values()}
-        bound = {name: _accessors(widget, self._parameter(name)) for name, widget in named.items() if name}
-        slots = []
-        for name, (signal, read, write) in bound.items():
-            slot = lambda *_, name=name, read=read: self._updating or setattr(self, name, read())  # noqa: E731
-            write(getattr(self, name))
-            signal.connect(slot)
-            slots.append((signal, slot))
-        return self.AddObserver("ModifiedEvent", lambda *_: self._updateGui(bound)), slots
+        writers, undo, updating = {}, [], False
+        for widget in vars(gui).values():
+            if name := widget.property("SlicerParameterName"):
+                signal, read, writers[name] = self.allParameters[name].bind(widget)
+                slot = lambda *_, name=name, read=read: updating or setattr(self, name, read())  # noqa: E731
+                signal.connect(slot)
+                undo.append(functools.partial(signal.disconnect, slot))
 
-    def disconnectGui(self, connection):
-        tag, slots = connection
-        self.RemoveObserver(tag)
-        for signal, slot in slots:
-            signal.disconnect(slot)
+        def updateGui(*_):
+            nonlocal updating
+            if not updating:
+                updating = True
+                for name, write in writers.items():
+                    write(getattr(self, name))
+                updating = False
 
-    def _updateGui(self, bound):
-        if not self._updating:
-            vars(self)["_updating"] = True
-            for name, (_signal, _read, write) in bound.items():
-                write(getattr(self, name))
-            vars(self)["_updating"] = False
+        updateGui()
+        return [functools.partial(self.RemoveObserver, self.AddObserver("ModifiedEvent", updateGui)), *undo]
+
+    def disconnectGui(self, undo):
+        for step in undo:
+            step()
 
 
 def parameterNodeWrapper(cls):

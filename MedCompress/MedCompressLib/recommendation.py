@@ -26,7 +26,7 @@ INTERCHANGE = "jpeg2000"
 
 COMPARED_RATIO = 20.0
 _MOST_SLICES = 8
-_MOST_BYTES = 8 << 20
+_MOST_BYTES, _SMALL_BYTES = 8 << 20, 1 << 20
 _LABELS = "SEG"
 
 
@@ -53,9 +53,14 @@ class Recommendation:
 
 
 def middle_slices(source: Volume | Source) -> tuple[Volume, int]:
-    """Up to 8 neighboring slices from the middle, at most 8 MB unless one is larger, and the number k of the first."""
+    """Up to 8 neighboring slices from the middle, at most 8 MB unless one is larger, and the number k of the first.
+
+    All slices where they are so small that the headers of a file count.
+    """
     source = as_source(source)
     count = min(source.shape[0], _MOST_SLICES, max(1, _MOST_BYTES // slice_bytes(source)))
+    if source.shape[0] * slice_bytes(source) <= _SMALL_BYTES:
+        count = source.shape[0]
     first = (source.shape[0] - count) // 2
     return Volume(source.read(first, first + count), source.geometry, source.modality), first
 
@@ -65,11 +70,8 @@ def recommend(source: Volume | Source, progress: Progress = silent, threads: int
 
     Label maps (modality SEG) and samples that lossy coding refuses, such as NaN, are tried exactly alone.
     """
-    source = as_source(source)
     volume, first = middle_slices(source)
     slices = range(len(volume.array))
-    if source.shape[0] * slice_bytes(source) <= _MOST_BYTES:
-        volume, slices = source, range(first, first + len(slices))
     names, lossy = codec_names(), () if volume.modality == _LABELS else (*FAST, *DENSE, INTERCHANGE)
     lossless: dict[str, float] = {}
     psnr: dict[str, float] = {}

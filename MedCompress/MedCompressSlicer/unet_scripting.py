@@ -65,7 +65,7 @@ def trainHere(
                 variants=compressed_copies(place.folder / "copies"),
                 restart=restart,
                 progress=progress.part(0.01, 1),
-                on_epoch=lambda epoch: curves.add(epoch.progress_line()),
+                on_epoch=lambda epoch: curves.add(*place.epochs(), epoch.progress_line()),
             )
         finally:
             place.clean()

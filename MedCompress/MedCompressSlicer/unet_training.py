@@ -34,7 +34,9 @@ class TrainingPlace:
         return (self.folder / _CHECKPOINT).exists()
 
     def epochs(self) -> list[dict]:
-        """The epochs that it has behind it."""
+        """The epochs that it has behind it. A stop can fall between checkpoint and curves, which lack one then until
+        the next epoch writes all of them.
+        """
         return savedCurves(self.folder / _CURVES) if self.stopped else []
 
     def clean(self) -> None:
@@ -110,7 +112,7 @@ class TrainingSteps(CaseSteps):
         self.run(arguments, self._onTrained, step=_("Step 2 of 2:"), report=self._onEpoch)
 
     def _onEpoch(self, epoch: dict) -> None:
-        self._draw(epoch)
+        self._draw(*self._place.epochs(), epoch)
         self._epoch(epoch, self)
 
     def _draw(self, *epochs: dict) -> None:

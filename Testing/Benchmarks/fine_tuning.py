@@ -76,7 +76,7 @@ def phantom(folder: Path) -> Study:
     config = read_config("abdomen-phantom")
     optimizer = replace(config.optimizer, learning_rate=0.001, warmup=0.0)
     title = "Procedural abdominal CT, 6 held-back cases"
-    return Study(title, find_cases(cases), config, "abdomen-phantom", (64, 96), optimizer, 8)
+    return Study(title, find_cases(cases), config, "abdomen-phantom", (64, 96), optimizer, 5)
 
 
 def brats(data: Path) -> Study:

@@ -107,7 +107,7 @@ def wrong_inputs():
         "empty": (image[:0], image[:0], {}, "empty"),
         "axes": (image[0], image[0], {}, r"\[k, j, i\]"),
         "complex": (image.astype(complex), image, {}, "reference.*complex"),
-        "nan": (image, hole, {}, "test image holds NaN.*nan_to_num"),
+        "nan": (image, hole, {}, "test image holds NaN.*--nan VALUE"),
         "inf": (endless, image, {}, "reference image holds NaN or infinite"),
         "mask shape": (image, image, {"mask": np.ones((2, 12, 12))}, r"mask.*\(2, 12, 12\).*\(2, 12, 13\)"),
         "mask empty": (image, image, {"mask": np.zeros(image.shape)}, "mask is empty"),

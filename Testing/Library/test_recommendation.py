@@ -34,8 +34,11 @@ def test_labels_and_nan_are_recommended_exact_codecs_alone():
 
 
 def test_few_slices_from_the_middle():
-    volume, first = middle_slices(Volume(np.arange(20 * 4 * 4, dtype=np.int16).reshape(20, 4, 4)))
-    assert first == 6 and volume.array.shape == (8, 4, 4) and volume.array[0, 0, 0] == 6 * 16
+    numbers = np.broadcast_to(np.arange(20, dtype=np.int16)[:, None, None], (20, 200, 200))
+    volume, first = middle_slices(Volume(numbers.copy()))
+    assert first == 6 and volume.array.shape == (8, 200, 200) and volume.array[0, 0, 0] == 6
+    small, first = middle_slices(Volume(numbers[:, :9, :9].copy()))
+    assert first == 0 and len(small.array) == 20
     large, first = middle_slices(Volume(np.zeros((3, 1500, 1500), np.float32)))
     assert (len(large.array), first) == (1, 1)
 

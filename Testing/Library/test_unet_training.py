@@ -198,7 +198,9 @@ def test_cancelling_leaves_a_training_that_goes_on(data, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*GradScaler is enabled, but CUDA is not available")
 def test_mixed_precision_is_chosen_by_the_processor(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert precision.choose_precision("cpu", "auto").dtype == torch.bfloat16
+    assert precision.choose_precision("cpu", "auto", (40, 56, 40), (8, 8, 8)).dtype == torch.bfloat16
+    for halved_to_two in ((32, 64, 64), (16, 16, 16)), ((8, 64, 64), (4, 8, 8)), ((2, 64, 64), (1, 8, 8)):
+        assert precision.choose_precision("cpu", "auto", *halved_to_two).dtype is None
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
     assert precision.choose_precision("cpu", "auto").dtype is None
@@ -210,7 +212,7 @@ def test_mixed_precision_is_chosen_by_the_processor(monkeypatch):
 
 
 def test_mixed_precision_trains_on_this_processor(data, tmp_path):
-    config = tiny("steps = 4\n", mixed_precision='"auto"').with_data(folder=str(data))
+    config = tiny("steps = 4\n", mixed_precision='"auto"', patch="[16, 16, 16]").with_data(folder=str(data))
     rows = []
     card = read_card(train(config, tmp_path, on_epoch=rows.append))
     assert rows[-1].loss < rows[0].loss

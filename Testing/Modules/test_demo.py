@@ -120,9 +120,9 @@ def test_scene_opens_again_with_equal_voxels_and_geometry(finished, tmp_path):
                 assert count == (labels == value).sum() and 0 < red < 1
 
 
+@pytest.mark.skipif(not SEGMENTS, reason="PyTorch, MONAI or safetensors is not installed")
 def test_liver_is_exact_and_found_again(finished):
     """The archive gives back the liver bit for bit; the printed Dice are those of the files."""
-    _needs_torch()
     from MedCompressLib import phantom
     from MedCompressLib.compression import decompress
     from MedCompressLib.volume import read_volume
@@ -152,11 +152,6 @@ def test_without_pytorch_the_segmentation_is_left_out_and_said_so(tmp_path, monk
     reason = "segmentation left out: PyTorch is not installed"
     assert reason in capsys.readouterr().out and reason in (tmp_path / "index.html").read_text("utf-8")
     assert not list(tmp_path.glob("*.seg.nrrd"))
-
-
-def _needs_torch() -> None:
-    for package in ("torch", "monai", "safetensors"):
-        pytest.importorskip(package)
 
 
 def test_own_volume_without_modality_and_too_small_for_a_ratio(tmp_path):

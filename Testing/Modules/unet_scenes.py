@@ -19,6 +19,7 @@ epochs = 2
 steps = 2
 batch = 1
 average = 0.0
+mixed_precision = "off"
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -29,15 +30,25 @@ class Precision:
         return str(self.dtype or torch.float32).removeprefix("torch.")
 
 
-def choose_precision(device: str, wanted: str) -> Precision:
-    """wanted: "auto" or "off"; device: torch's name."""
+def choose_precision(device: str, wanted: str, patch: Sequence[int] = (), divisor: Sequence[int] = ()) -> Precision:
+    """wanted: "auto" or "off"; device: torch's name; patch [k, j, i] and the network's divisor, [j, i] in 2D.
+
+    On CPUs float32 is kept for networks in which an axis comes down to 2 voxels: there PyTorch 2.13 was seen to give
+    wrong gradients of 3 x 3 x 3 convolutions in bfloat16, other ones each time.
+    """
     if wanted == "off":
         return Precision(device, None)
     if device.startswith("cuda"):
         if torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE:
             return Precision(device, torch.bfloat16)
         return Precision(device, torch.float16, torch.amp.GradScaler("cuda"))
-    return Precision(device, torch.bfloat16 if cpu_has_bfloat16() else None)
+    return Precision(device, torch.bfloat16 if cpu_has_bfloat16() and not _reaches_two(patch, divisor) else None)
+
+
+def _reaches_two(patch: Sequence[int], divisor: Sequence[int]) -> bool:
+    """Whether halving takes an axis of the patch through a size of 2."""
+    sizes = [(size >> level, most >> level) for size, most in zip(patch, divisor, strict=True) for level in range(32)]
+    return any(size == 2 and most > 0 for size, most in sizes)
 
 
 def cpu_has_bfloat16() -> bool:

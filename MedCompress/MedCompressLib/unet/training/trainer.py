@@ -41,7 +41,9 @@ class Trainer:
         self.averaged = deepcopy(self.network).eval().requires_grad_(False)
         self._rate = config.rate()
         self._optimizer = make_optimizer(self.network.parameters(), config.optimizer, self._rate)
-        self._precision = choose_precision(device, config.training.mixed_precision)
+        self._precision = choose_precision(
+            device, config.training.mixed_precision, card.patch, self.network.divisor
+        )
         if config.loss.weights and len(config.loss.weights) != len(card.labels):
             raise MedCompressError(f"loss.weights must be one per label, {len(card.labels)} in all: correct them")
         self._loss = make_loss(config.loss.kind, config.loss.weights)

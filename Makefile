@@ -34,6 +34,8 @@ $(ENV): pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable ".[codecs,dev]"
+	# nnU-Net's networks alone: what they name as their needs brings gigabytes of CUDA, and none of it is used.
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps dynamic-network-architectures
 	@touch $@
 
 clean:

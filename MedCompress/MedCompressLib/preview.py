@@ -94,13 +94,17 @@ class Preview:
         """(ratio, PSNR in dB) near each ratio, on at most `most_slices` slices spread over the volume.
 
         A codec that cannot aim at a size gives a point within 5 % of the ratio as a rule, with one setting for all.
+        Ratios beyond what the codec can reach give one point, at its limit.
         """
         count = self._arguments[0].shape[0]
         slices = self._spread(count, most_slices)
-        points, trend = [], Trend(_RISE_OF_LOG_RATIO)
+        points: list[tuple[float, float]] = []
+        trend = Trend(_RISE_OF_LOG_RATIO)
         for number, ratio in enumerate(ratios):
             progress(number / len(ratios), f"Trying {self._arguments[1]} at {ratio:g}:1 on {len(slices)} slices")
-            points.append(self._point(ratio, slices, trend, threads))
+            point = self._point(ratio, slices, trend, threads)
+            if not points or point[0] > points[-1][0]:
+                points.append(point)
         return points
 
     def _point(self, ratio: float, slices: list[int], trend: Trend, threads: int | None) -> tuple[float, float]:

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import slicer
 
+_METHODS = set("description fileType extensions load write canWriteObjectConfidence parent".split())
+
 
 class IOManager:
     """``slicer.app.coreIOManager()``; `plugins`: instances of the modules' readers and writers by name."""
@@ -14,6 +16,8 @@ class IOManager:
         self.plugins = {}
 
     def addPlugin(self, name, pluginClass):
+        if unknown := {method for method in dir(pluginClass) if method[0] != "_"} - _METHODS:
+            raise NotImplementedError(f"Testing/Harness knows no {unknown} of a file reader or writer")
         messages = slicer.vtkMRMLMessageCollection()
         parent = SimpleNamespace(loadedNodes=[], writtenNodes=[], userMessages=lambda: messages)
         self.plugins[name] = pluginClass(parent)

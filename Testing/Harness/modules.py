@@ -91,7 +91,8 @@ class qSlicerScriptedLoadableModule:
         try:
             if self.window.isEntered:
                 self.window.exit()
-            widget.cleanup()
+            if widget:  # None where loading failed
+                widget.cleanup()
         finally:
             shiboken6.delete(self.window)
             left = str(slicer.mrmlScene).count("vtkObserver (") - self._observers

@@ -152,6 +152,12 @@ def test_slicer_finds_the_module(sample):
     assert not hasattr(slicer.modules, "sample")
 
 
+def test_unknown_method_of_a_reader_is_an_error(sample):
+    sample.write_text(MODULE.replace("    def load(self", "    def read(self"))
+    with pytest.raises(NotImplementedError, match="read"):
+        loadModule(sample)
+
+
 def test_reader_and_writer(sample, tmp_path):
     import slicer
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import slicer
 from MedCompressLib.codecs import get_codec
-from MedCompressLib.compression import compress, decompress, info
+from MedCompressLib.compression import compress, info
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import Progress, silent
 from MedCompressLib.targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
 
+from .decoding import decode
 from .volumes import asVolumeNode, isLabelMap, nodeFromVolume, volumeFromNode
 
 EXTENSION = ".mcz"
@@ -62,8 +63,8 @@ def compressNode(volumeNode, path, codec: str, target: Target, progress: Progres
 def loadArchive(path, name: str | None = None):
     """New volume node from an archive; nothing is added to the scene where the archive is damaged."""
     path = Path(path)
-    volume, description = decompress(path), describe(path)
-    node = nodeFromVolume(volume, name or path.stem)
+    description = describe(path)
+    node = nodeFromVolume(decode(path), name or path.stem)
     node.SetDescription(description)
     return node
 

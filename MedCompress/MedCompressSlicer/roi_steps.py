@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from MedCompressLib.compression import decompress
 from MedCompressLib.targets import Lossless, Target
 from MedCompressLib.volume import read_volume, write_volume
 from slicer.i18n import tr as _
@@ -62,14 +61,14 @@ class RoiSteps(Steps):
         arguments = roiArguments(self._region, self._source, self._path, method, self._codec, self._target, self.folder)
         if self._restore and self._method is RoiMethod.EXACT and not isinstance(self._target, Lossless):
             arguments.append("--restore")
-        self.run(arguments, self._onCompressed, output=self._path)
+        self.run(arguments, self._onCompressed, output=self._path, step=_("Step 1 of 2:"))
 
     def _onCompressed(self, document: dict) -> None:
         self._document = document
-        self.finish()
+        self.decode(self._path, self.finish, step=_("Step 2 of 2:"))
 
     def addNodes(self) -> None:
-        reference, restored = read_volume(self._source), decompress(self._path)
+        reference, restored = read_volume(self._source), self.decoded()
         original = self._volumeNode if self._volumeNode.GetScene() else None
         self.restored = self.keep(nodeFromVolume(restored, _("{name} restored").format(name=self._name), original))
         unit = unitOf(self._region.volume)

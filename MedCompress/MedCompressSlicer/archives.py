@@ -12,8 +12,9 @@ from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import Progress, silent
 from MedCompressLib.targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
 
+from .codec_choices import codecLabel
 from .decoding import decode
-from .volumes import asVolumeNode, isLabelMap, nodeFromVolume, volumeFromNode
+from .volumes import asVolumeNode, isLabelMap, nodeFromVolume, unitOf, volumeFromNode
 
 EXTENSION = ".mcz"
 
@@ -74,8 +75,8 @@ def describe(path) -> str:
     figures = info(path).as_dict()
     kind = "lossless"
     if not figures["lossless"]:
-        kind = f"lossy, largest error {figures['quality']['max_error']:g}"
-    return f"{figures['codec']}, {figures['ratio']:.2f}:1, {kind}"
+        kind = f"lossy, largest error {figures['quality']['max_error']:g}{unitOf(figures['modality'])}"
+    return f"{codecLabel(figures['codec'])}, {figures['ratio']:.2f}:1, {kind}"
 
 
 def archivePath(text) -> Path:

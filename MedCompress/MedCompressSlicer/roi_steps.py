@@ -15,7 +15,7 @@ from .roi_region import RoiRegion
 from .roi_results import methodsTable, roiTable
 from .steps import Steps
 from .views import showVolumes
-from .volumes import asVolumeNode, differenceNode, nodeFromVolume
+from .volumes import asVolumeNode, differenceNode, nodeFromVolume, unitOf
 
 _DIFFUSED = ("jpegxl-fast", "jpeg2000")
 
@@ -23,10 +23,6 @@ _DIFFUSED = ("jpegxl-fast", "jpeg2000")
 def diffusionCodec() -> str:
     """The lossless codec for a diffused volume: the densest quick one that is installed."""
     return next(codec for codec in _DIFFUSED if not missingPackages(codecs=[codec]) or codec == _DIFFUSED[-1])
-
-
-def unitOf(volume) -> str:
-    return " HU" if volume.modality == "CT" else ""
 
 
 def roiArguments(
@@ -71,7 +67,7 @@ class RoiSteps(Steps):
         reference, restored = read_volume(self._source), self.decoded()
         original = self._volumeNode if self._volumeNode.GetScene() else None
         self.restored = self.keep(nodeFromVolume(restored, _("{name} restored").format(name=self._name), original))
-        unit = unitOf(self._region.volume)
+        unit = unitOf(self._region.volume.modality)
         self.restored.SetDescription(summaryOf(self._document, self._method, unit))
         difference = differenceNode(reference, restored, _("{name} difference").format(name=self._name))
         self.difference = self.keep(difference)
@@ -153,7 +149,7 @@ class MethodSteps(Steps):
 
     def addNodes(self) -> None:
         given = self._given if self._given is not None and self._given.GetScene() else None
-        self.table = methodsTable(self._documents, self._codecs, unitOf(self._region.volume), given)
+        self.table = methodsTable(self._documents, self._codecs, unitOf(self._region.volume.modality), given)
         best = min(self._documents, key=lambda method: self._documents[method]["file_size"])
         text = _("{method} gives the smallest file, {ratio:.2f}:1.").format(
             method=best.shortLabel(), ratio=self._documents[best]["ratio"]

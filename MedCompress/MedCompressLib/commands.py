@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--layers", action="store_true", help="write OUT after each completed layer; IN.mcz may be - (standard input)"
     )
+    command.add_argument("--uncompressed", action="store_true", help="write NRRD or MetaImage as they are: large, fast")
     _threads(command)
 
     command = _add(commands, "info", _info, "what an archive says of itself")
@@ -77,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("test", metavar="TEST", type=Path, help="the same")
     command.add_argument("--mask", metavar="M", type=Path, help="label map; figures inside and outside are added")
     command.add_argument("--nan", type=float, metavar="VALUE", help="what NaN and infinity count as, in both")
+    _modality_option(command)
     _peak(command)
 
     text = "compare segmentations with a reference: overlap and distances of each segment"
@@ -130,6 +132,10 @@ def _add(commands: Any, name: str, run: Any, text: str, progress: bool = False) 
 def _volume_input(command: argparse.ArgumentParser) -> None:
     command.add_argument("input", metavar="IN", type=Path, help="volume file, DICOM or TIFF folder, OME-Zarr")
     command.add_argument("--series", metavar="UID", help="which series of a DICOM folder: UID or number")
+    _modality_option(command)
+
+
+def _modality_option(command: argparse.ArgumentParser) -> None:
     text = "DICOM's modality, such as CT, where the file does not say"
     command.add_argument("--modality", type=_modality, metavar="M", help=text)
 
@@ -202,6 +208,7 @@ def _decompress(options: argparse.Namespace, progress: Progress) -> Printed:
     from .compression import restore
 
     lost: list[int] = []
+    compressed = not options.uncompressed
     if options.salvage:
         from .archive import Archive
         from .volume import write_volume
@@ -210,9 +217,11 @@ def _decompress(options: argparse.Namespace, progress: Progress) -> Printed:
             volume, lost = archive.salvage(threads=options.threads)
             manifest = archive.manifest
         progress(0.7, f"Writing {options.output.name}")
-        write_volume(volume, options.output)
+        write_volume(volume, options.output, compressed)
     else:
-        manifest = restore(options.input, options.output, threads=options.threads, progress=progress)
+        manifest = restore(
+            options.input, options.output, compressed=compressed, threads=options.threads, progress=progress
+        )
     progress(1.0, f"Wrote {options.output.name}")
     result = {"output": str(options.output), "shape": list(manifest.shape), "lost_slices": lost}
     if lost:
@@ -254,7 +263,7 @@ def _quality(options: argparse.Namespace, progress: Progress) -> Printed:
     report = compare(
         _finite(reference.array, options.nan),
         _finite(test.array, options.nan),
-        modality=reference.modality or test.modality,
+        modality=options.modality or reference.modality or test.modality,
         peak=options.peak,
         mask=mask,
         progress=progress,

@@ -202,7 +202,7 @@ def run_layers(options: argparse.Namespace, progress: Progress) -> tuple[Any, st
                 raise MedCompressError(f"{options.input} cannot be read ({error.strerror}): check the path") from None
         for stage in read_progressively(stream, options.threads):
             if options.layers or stage.number == stage.total:
-                write_volume(stage.volume, options.output)
+                write_volume(stage.volume, options.output, not options.uncompressed)
             stages.append({"layer": stage.number, "of": stage.total, **_statement(stage.layer)})
             progress(stage.number / stage.total, f"Layer {stage.number} of {stage.total}: {_words(stages[-1])}")
     result = {"output": str(options.output), "shape": list(stage.volume.array.shape), "stages": stages}

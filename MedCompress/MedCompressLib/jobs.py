@@ -19,6 +19,9 @@ from .errors import Cancelled, MedCompressError
 
 Show = Callable[[float, str], None]
 _GRACE_SECONDS = 1.5
+_ENDINGS = (0, 1, 2)
+"""What Python ends a process with: done, an exception, an error that the command line has told."""
+
 _WINDOWS_FLAGS = 0x200 | 0x08000000
 """CREATE_NEW_PROCESS_GROUP and CREATE_NO_WINDOW."""
 
@@ -123,6 +126,11 @@ class Job:
         return self.elapsed * (1 - self.fraction) / self.fraction
 
     @property
+    def died(self) -> bool:
+        """Whether the process crashed or was killed, instead of ending with an error of its own."""
+        return self.state == "failed" and self._process.returncode not in _ENDINGS
+
+    @property
     def error(self) -> str:
         """The last meaningful line that the command wrote to standard error."""
         lines = [line.strip() for line in self.log if line.strip()]
@@ -143,6 +151,11 @@ class Job:
             if self.state == "failed":
                 self._remove_partial_files()
         return self.state
+
+    def wait(self) -> str:
+        """Block until the child has ended; returns the state."""
+        self._process.wait()
+        return self.poll()
 
     def cancel(self) -> None:
         """End the whole process tree, within two seconds, and what it had half written; blocks that long at most."""

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import slicer
 from MedCompressLib.codecs import get_codec
-from MedCompressLib.compression import compress, decompress, info
+from MedCompressLib.compression import compress, info
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.jobs import Progress, silent
 from MedCompressLib.targets import Lossless, MaxError, Psnr, Quality, Ratio, Target
 
-from .volumes import asVolumeNode, isLabelMap, nodeFromVolume, volumeFromNode
+from .codec_choices import codecLabel
+from .decoding import decode
+from .volumes import asVolumeNode, isLabelMap, nodeFromVolume, unitOf, volumeFromNode
 
 EXTENSION = ".mcz"
 
@@ -62,8 +64,8 @@ def compressNode(volumeNode, path, codec: str, target: Target, progress: Progres
 def loadArchive(path, name: str | None = None):
     """New volume node from an archive; nothing is added to the scene where the archive is damaged."""
     path = Path(path)
-    volume, description = decompress(path), describe(path)
-    node = nodeFromVolume(volume, name or path.stem)
+    description = describe(path)
+    node = nodeFromVolume(decode(path), name or path.stem)
     node.SetDescription(description)
     return node
 
@@ -73,8 +75,8 @@ def describe(path) -> str:
     figures = info(path).as_dict()
     kind = "lossless"
     if not figures["lossless"]:
-        kind = f"lossy, largest error {figures['quality']['max_error']:g}"
-    return f"{figures['codec']}, {figures['ratio']:.2f}:1, {kind}"
+        kind = f"lossy, largest error {figures['quality']['max_error']:g}{unitOf(figures['modality'])}"
+    return f"{codecLabel(figures['codec'])}, {figures['ratio']:.2f}:1, {kind}"
 
 
 def archivePath(text) -> Path:

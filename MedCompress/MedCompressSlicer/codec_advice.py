@@ -34,7 +34,7 @@ def generalAdvice() -> str:
 def adviceText(found: dict) -> str:
     """A `Recommendation` (as dict) in one sentence."""
     parts = [
-        _("{need}: {codec} ({psnr:.1f} dB at {ratio:g}:1)").format(
+        _("{need}: {codec}, {psnr:.1f} dB at {ratio:g}:1").format(
             need=need, codec=codecLabel(codec), psnr=found["psnr"][codec], ratio=found["ratio"]
         )
         for need, codec in (
@@ -45,7 +45,7 @@ def adviceText(found: dict) -> str:
         if codec in found["psnr"]
     ]
     ratio = found["lossless"][found["exact"]]
-    parts.append(_("exact: {codec} ({ratio:.2f}:1)").format(codec=codecLabel(found["exact"]), ratio=ratio))
+    parts.append(_("exact: {codec}, {ratio:.2f}:1").format(codec=codecLabel(found["exact"]), ratio=ratio))
     return _("On slices {first} to {last}, {parts}.").format(
         first=found["first"], last=found["end"] - 1, parts="; ".join(parts)
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import slicer
-from MedCompressLib.compression import decompress
 from MedCompressLib.targets import Target
 from MedCompressLib.volume import read_volume, write_volume
 from slicer.i18n import tr as _
@@ -46,17 +45,20 @@ class CompressionSteps(Steps):
             return
         arguments = ["compress", str(self._source), str(self._path), *targetArguments(self._target)]
         arguments += ["--codec", self._codec, *self._options]
-        self.run(arguments, self._onCompressed, output=self._path, step=_("Step 1 of 3:"))
+        self.run(arguments, self._onCompressed, output=self._path, step=_("Step 1 of 4:"))
 
     def _onCompressed(self, archive: dict) -> None:
         self._archive = archive
-        arguments = ["quality", str(self._source), str(self._path)]
-        self.run(arguments, self._onCompared, self._onRefused, step=_("Step 2 of 3:"))
+        self.decode(self._path, self._onDecoded, step=_("Step 2 of 4:"))
+
+    def _onDecoded(self) -> None:
+        arguments = ["quality", str(self._source), str(self.decodedFile), *self._options]
+        self.run(arguments, self._onCompared, self._onRefused, step=_("Step 3 of 4:"))
 
     def _onCompared(self, quality: dict) -> None:
         self._quality = quality
         if canBeLossy(self._volumeNode, self._codec):
-            self._startCurve(_("Step 3 of 3:"))
+            self._startCurve(_("Step 4 of 4:"))
         else:
             self.finish()
 
@@ -80,7 +82,7 @@ class CompressionSteps(Steps):
 
     def addNodes(self) -> None:
         if self._path is not None:
-            reference, restored = read_volume(self._source), decompress(self._path)
+            reference, restored = read_volume(self._source), self.decoded()
             original = self._volumeNode if self._volumeNode.GetScene() else None
             self.restored = self.keep(nodeFromVolume(restored, _("{name} restored").format(name=self._name), original))
             self.restored.SetDescription(describe(self._path))

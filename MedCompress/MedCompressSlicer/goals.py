@@ -13,7 +13,7 @@ from MedCompressLib.codecs import get_codec
 from slicer.i18n import tr as _
 
 from .codec_choices import codecLabel
-from .volumes import isLabelMap, isUsable, modalityOf
+from .volumes import isLabelMap, isUsable, modalityOf, unitOf
 
 _FLAGS_ROLE = qt.Qt.UserRole - 1
 """Where a combo box keeps whether an entry can be chosen."""
@@ -75,7 +75,7 @@ def limitMaxError(slider, volumeNode) -> None:
         limits = 0, 1.0, float(max(10, round(most)))
     else:
         limits = max(0, 4 - math.floor(math.log10(most))), most / 1000, most
-    slider.suffix = " HU" if modalityOf(volumeNode) == "CT" else ""
+    slider.suffix = unitOf(modalityOf(volumeNode))
     slider.decimals, slider.minimum, slider.maximum = limits
     slider.singleStep = limits[1]
 

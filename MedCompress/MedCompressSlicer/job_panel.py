@@ -24,7 +24,7 @@ class JobPanel:
     """Runs commands of the library in child processes and shows how they go.
 
     bar, label, cancelButton: the widgets. makeJob: starts a child process (MedCompressLib.jobs.Job's signature).
-    log: lines that the last command wrote to standard error.
+    log: lines that the last command wrote to standard error. wasCancelled, died: how it ended, see Job.
     """
 
     def __init__(self, bar, label, cancelButton, makeJob: Callable[..., Job] = Job):
@@ -35,7 +35,7 @@ class JobPanel:
         self._done = self._failed = self._report = None
         self._step = ""
         self._reported = 0
-        self.wasCancelled = False
+        self.wasCancelled = self.died = False
         self.log: list[str] = []
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL_MS)
@@ -66,7 +66,7 @@ class JobPanel:
         self._job = self._makeJob(arguments, python=pythonExecutable())
         self._output, self._done, self._failed, self._step = output, done, failed, step
         self._report, self._reported = report, 0
-        self.wasCancelled, self.log = False, []
+        self.wasCancelled, self.died, self.log = False, False, []
         self._show(running=True)
         self._timer.start()
         self._onTimer()
@@ -111,7 +111,7 @@ class JobPanel:
         if state == "done":
             done(job.result)
             return
-        self.wasCancelled = state == "cancelled"
+        self.wasCancelled, self.died = state == "cancelled", job.died
         message = job.error.removeprefix("medcompress: ")
         if self.wasCancelled:
             message = _("Cancelled, nothing was written") if writes else _("Cancelled")

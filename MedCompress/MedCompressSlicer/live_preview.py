@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from .codec_choices import codecLabel
 from .slice_follower import SliceFollower
 from .slice_preview import SlicePreview, SliceRequest
+from .volumes import modalityOf, unitOf
 
 _AT_ONCE_S = 0.1
 """What takes no longer is waited for, so that quick codecs follow a slider without a delay."""
@@ -107,8 +108,11 @@ def previewText(request: SliceRequest, trial: Trial) -> str:
         text += _(" (coded together, slice {k} is shown)").format(k=request.k)
     if trial.max_error == 0:
         return text + _(", exact")
-    return text + _(", {psnr:.1f} dB (peak {peak}), largest error {error:g}").format(
-        psnr=trial.psnr, peak=trial.peak.reason, error=trial.max_error
+    return text + _(", {psnr:.1f} dB (peak {peak}), largest error {error:g}{unit}").format(
+        psnr=trial.psnr,
+        peak=trial.peak.reason,
+        error=trial.max_error,
+        unit=unitOf(modalityOf(request.volumeNode)),
     )
 
 

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from .codec_choices import codecLabel
 from .tables import makeLinePlot, makeTable
-from .volumes import volumeFromNode
+from .volumes import unitOf, volumeFromNode
 
 
 def compareNodes(reference, test) -> dict:
@@ -23,10 +23,10 @@ def compareNodes(reference, test) -> dict:
 def qualityTable(quality: dict | None, archive: dict | None = None, node=None):
     """Table node of figure and value, with units; archive: the report of `medcompress compress` or `info`."""
     rows: list[tuple[str, str]] = []
-    unit = " HU" if archive and archive["modality"] == "CT" else ""
+    unit = unitOf(archive["modality"]) if archive else ""
     if archive:
         rows += [
-            (_("Codec"), archive["codec"]),
+            (_("Codec"), codecLabel(archive["codec"])),
             (_("Ratio"), f"{archive['ratio']:.3f}:1"),
             (_("Bits per voxel"), f"{archive['bits_per_voxel']:.3f}"),
             (_("File size"), fileSize(archive["file_size"])),
@@ -62,4 +62,4 @@ def curveChart(volumeName: str, curves: dict[str, Sequence[tuple[float, float | 
         finite = [(ratio, psnr) for ratio, psnr in points if psnr is not None and math.isfinite(psnr)]
         lines[codecLabel(codec)] = [ratio for ratio, _psnr in finite], [psnr for _ratio, psnr in finite]
     title = _("{name}: quality against ratio").format(name=volumeName)
-    return makeLinePlot(title, lines, _("Compression ratio"), _("PSNR (dB)"))
+    return makeLinePlot(title, lines, _("Compression ratio"), _("PSNR (dB)"), logX=True)

@@ -14,7 +14,8 @@ from MedCompressLib.targets import Lossless, Psnr, Target
 from .roi_parameters import RoiMethod
 from .roi_region import RoiRegion
 from .roi_results import methodsTable
-from .roi_steps import diffusionCodec, unitOf
+from .roi_steps import diffusionCodec
+from .volumes import unitOf
 
 
 def compressRegion(region: RoiRegion, path: Path, method: str, codec: str, target: Target, **options: Any) -> dict:
@@ -36,4 +37,4 @@ def compareRegionMethods(region: RoiRegion, codec: str, psnr: float):
             target = Lossless() if diffused else Psnr(psnr)
             path = Path(folder) / "trial.mcz"
             documents[method] = compressRegion(region, path, method.value, codecs[method], target)
-    return methodsTable(documents, codecs, unitOf(region.volume))
+    return methodsTable(documents, codecs, unitOf(region.volume.modality))

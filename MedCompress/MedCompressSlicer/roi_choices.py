@@ -13,7 +13,7 @@ from .codec_choices import codecLabel
 from .goals import Goal
 from .goals import refusal as plainRefusal
 from .roi_parameters import RoiMethod, RoiSource
-from .volumes import isUsable, modalityOf
+from .volumes import isUsable, modalityOf, unitOf
 
 
 def refusal(goal: Goal, volumeNode, codec: str, method: RoiMethod) -> str:
@@ -57,7 +57,7 @@ def limitThresholds(ui, parameters) -> None:
         slider.decimals = 0 if step == 1 or high == low else max(0, 1 - math.floor(math.log10(step)))
         slider.minimum, slider.maximum = low, max(high, low + step)
         slider.singleStep = step or 1.0
-        slider.suffix = " HU" if modalityOf(volumeNode) == "CT" else ""
+        slider.suffix = unitOf(modalityOf(volumeNode))
     if parameters.limitsOf != volumeNode.GetID():
         parameters.limitsOf = volumeNode.GetID()
         parameters.lower, parameters.upper = float(round((low + high) / 2)) if step == 1 else (low + high) / 2, high

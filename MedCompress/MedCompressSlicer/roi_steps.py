@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from MedCompressLib.compression import decompress
 from MedCompressLib.targets import Lossless, Target
 from MedCompressLib.volume import read_volume, write_volume
 from slicer.i18n import tr as _
@@ -16,7 +15,7 @@ from .roi_region import RoiRegion
 from .roi_results import methodsTable, roiTable
 from .steps import Steps
 from .views import showVolumes
-from .volumes import asVolumeNode, differenceNode, nodeFromVolume
+from .volumes import asVolumeNode, differenceNode, nodeFromVolume, unitOf
 
 _DIFFUSED = ("jpegxl-fast", "jpeg2000")
 
@@ -24,10 +23,6 @@ _DIFFUSED = ("jpegxl-fast", "jpeg2000")
 def diffusionCodec() -> str:
     """The lossless codec for a diffused volume: the densest quick one that is installed."""
     return next(codec for codec in _DIFFUSED if not missingPackages(codecs=[codec]) or codec == _DIFFUSED[-1])
-
-
-def unitOf(volume) -> str:
-    return " HU" if volume.modality == "CT" else ""
 
 
 def roiArguments(
@@ -62,17 +57,17 @@ class RoiSteps(Steps):
         arguments = roiArguments(self._region, self._source, self._path, method, self._codec, self._target, self.folder)
         if self._restore and self._method is RoiMethod.EXACT and not isinstance(self._target, Lossless):
             arguments.append("--restore")
-        self.run(arguments, self._onCompressed, output=self._path)
+        self.run(arguments, self._onCompressed, output=self._path, step=_("Step 1 of 2:"))
 
     def _onCompressed(self, document: dict) -> None:
         self._document = document
-        self.finish()
+        self.decode(self._path, self.finish, step=_("Step 2 of 2:"))
 
     def addNodes(self) -> None:
-        reference, restored = read_volume(self._source), decompress(self._path)
+        reference, restored = read_volume(self._source), self.decoded()
         original = self._volumeNode if self._volumeNode.GetScene() else None
         self.restored = self.keep(nodeFromVolume(restored, _("{name} restored").format(name=self._name), original))
-        unit = unitOf(self._region.volume)
+        unit = unitOf(self._region.volume.modality)
         self.restored.SetDescription(summaryOf(self._document, self._method, unit))
         difference = differenceNode(reference, restored, _("{name} difference").format(name=self._name))
         self.difference = self.keep(difference)
@@ -154,7 +149,7 @@ class MethodSteps(Steps):
 
     def addNodes(self) -> None:
         given = self._given if self._given is not None and self._given.GetScene() else None
-        self.table = methodsTable(self._documents, self._codecs, unitOf(self._region.volume), given)
+        self.table = methodsTable(self._documents, self._codecs, unitOf(self._region.volume.modality), given)
         best = min(self._documents, key=lambda method: self._documents[method]["file_size"])
         text = _("{method} gives the smallest file, {ratio:.2f}:1.").format(
             method=best.shortLabel(), ratio=self._documents[best]["ratio"]

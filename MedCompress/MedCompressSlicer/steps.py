@@ -10,7 +10,10 @@ from pathlib import Path
 
 import slicer
 from MedCompressLib.errors import MedCompressError
+from MedCompressLib.volume import Volume
 from slicer.i18n import tr as _
+
+from .decoding import deathOf, decodeArguments, decodedVolume
 
 
 class Steps:
@@ -59,6 +62,24 @@ class Steps:
         each step that says more than fraction and message.
         """
         self.jobs.run(arguments, then, refused or self.fail, output, step, report)
+
+    def decode(self, archive: Path, then: Callable, step="") -> None:
+        """Decode an archive in a child process; later `then()`, after which `decoded` gives the volume."""
+        self._archivePath = archive
+
+        def refused(message: str) -> None:
+            self.fail(deathOf(archive) if self.jobs.died else message)
+
+        self.run(decodeArguments(archive, self.decodedFile), lambda _result: then(), refused, step=step)
+
+    @property
+    def decodedFile(self) -> Path:
+        """Raw NRRD with the samples that `decode` restored."""
+        return self.folder / "restored.nrrd"
+
+    def decoded(self) -> Volume:
+        """The volume of the archive that was given to `decode`."""
+        return decodedVolume(self._archivePath, self.decodedFile)
 
     def keep(self, node):
         """The node; it is removed again where a later one cannot be made."""

@@ -82,6 +82,11 @@ def modalityOf(node) -> str | None:
     return (hierarchy.GetItemAttribute(item, MODALITY_ATTRIBUTE) or None) if item else None
 
 
+def unitOf(modality: str | None) -> str:
+    """What to write behind a number in the units of such a volume: " HU" for CT, else nothing."""
+    return " HU" if modality == "CT" else ""
+
+
 def nodeFromVolume(volume: Volume, name: str, like=None):
     """New volume node with the samples and geometry of `volume`; a label map volume node where its modality is SEG.
 

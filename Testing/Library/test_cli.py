@@ -74,6 +74,9 @@ def test_compress_info_verify_and_decompress(run, source, tmp_path):
     code, out, err = run("quality", source, tmp_path / "back.nrrd", "--peak", 4096, "--json")
     quality = json.loads(out)
     assert (code, err) == (0, "")
+    as_ct = json.loads(run("quality", source, tmp_path / "back.nrrd", "--modality", "ct", "--json")[1])
+    assert as_ct.pop("peak_reason") != quality["peak_reason"]
+    assert as_ct == {name: value for name, value in quality.items() if name != "peak_reason"}
     difference = ARRAY.astype(float) - back.array
     assert quality["mse"] == pytest.approx((difference**2).mean()) == pytest.approx(compressed["quality"]["mse"])
     assert quality["max_error"] == np.abs(difference).max()
@@ -88,6 +91,9 @@ def test_lossless_and_psnr_and_text(run, source, tmp_path):
     check_report(document, tmp_path / "a.mcz")
     assert run("decompress", tmp_path / "a.mcz", tmp_path / "a.nrrd")[0] == 0
     assert read_volume(tmp_path / "a.nrrd").array.tobytes() == ARRAY.tobytes()
+    for name in ("raw.nrrd", "raw.mha"):
+        assert run("decompress", tmp_path / "a.mcz", tmp_path / name, "--uncompressed")[0] == 0
+        assert (tmp_path / name).read_bytes().endswith(ARRAY.tobytes())
     code, out, _ = run("quality", source, tmp_path / "a.mcz", "--json")
     assert code == 0 and json.loads(out)["psnr"] is None
     code, out, _ = run("compress", source, tmp_path / "b.mcz", "--psnr", 45)

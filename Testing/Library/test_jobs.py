@@ -56,7 +56,7 @@ def test_a_job_reports_progress_and_its_result(sources, tmp_path):
 
 def test_a_job_that_fails_shows_the_last_line(tmp_path):
     job = Job(["verify", str(tmp_path / "missing.mcz")])
-    assert waited(job) == "failed" and job.result is None
+    assert job.wait() == "failed" and job.result is None and not job.died
     assert "missing.mcz" in job.error and "\n" not in job.error and "Traceback" not in job.error
 
 
@@ -126,7 +126,7 @@ def test_a_job_whose_process_dies_without_a_word():
     child = FakeProcess()
     job = Job(["info", "a.mcz"], start=lambda *arguments, **options: child)
     child.end(-9)
-    assert job.poll() == "failed" and "without a message" in job.error
+    assert job.poll() == "failed" and "without a message" in job.error and job.died
 
 
 def test_progress_is_cooperative_and_nests():

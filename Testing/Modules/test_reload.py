@@ -16,13 +16,10 @@ def copy(tmp_path, monkeypatch):
     """A copy of the module folder that a test may edit; the packages are taken from there for this test alone."""
     folder = tmp_path / "MedCompress"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
-    ours = [name for name in sys.modules if name.split(".")[0] in ("MedCompressLib", "MedCompressSlicer")]
-    kept = {name: sys.modules.pop(name) for name in ours}
-    monkeypatch.syspath_prepend(str(folder))
-    yield folder
     for name in [name for name in sys.modules if name.split(".")[0] in ("MedCompressLib", "MedCompressSlicer")]:
         del sys.modules[name]
-    sys.modules.update(kept)
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
 
 
 def edit(path: Path, old: str, new: str) -> None:

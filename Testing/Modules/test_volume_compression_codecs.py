@@ -45,16 +45,16 @@ def test_htj2k_to_a_ratio(panel, ui):
     choose(ui.goalComboBox, "Compression ratio")
     drag(ui.ratioSlider, 6)
     figures, error = press(panel, "HTJ2K")
-    assert figures["Codec"] == "htj2k" and error > 0
+    assert figures["Codec"] == "HTJ2K" and error > 0
     assert float(figures["Ratio"].removesuffix(":1")) == pytest.approx(6, rel=0.05)
 
 
-@pytest.mark.parametrize(("codec", "name"), [("Volumetric HTJ2K", "volumetric"), ("HEVC (x265)", "hevc")])
-def test_codec_of_groups_to_a_quality(panel, ui, codec, name):
+@pytest.mark.parametrize("codec", ["Volumetric HTJ2K", "HEVC (x265)", "HEVC, slow"])
+def test_codec_of_groups_to_a_quality(panel, ui, codec):
     choose(ui.goalComboBox, "Quality (PSNR)")
     drag(ui.psnrSlider, 52)
     figures, error = press(panel, codec)
-    assert figures["Codec"] == name and error > 0
+    assert figures["Codec"] == codec and error > 0
     assert 52 <= float(figures["PSNR"].removesuffix(" dB")) <= 52.25
 
 
@@ -63,7 +63,7 @@ def test_jpegls_exactly_and_within_an_error(panel, ui):
 
     figures, error = press(panel, "JPEG-LS")
     exact = float(figures["Ratio"].removesuffix(":1"))
-    assert figures["Codec"] == "jpegls" and error == 0
+    assert figures["Codec"] == "JPEG-LS" and error == 0
     choose(ui.goalComboBox, "Maximum error")
     assert ui.maxErrorSlider.suffix == " HU" and ui.maxErrorSlider.decimals == 0
     typeText(ui.maxErrorSlider, 4)
@@ -122,7 +122,7 @@ def test_recommendation_is_for_this_volume(panel, ui, tmp_path):
     node = slicer.util.getNode("CT")
     write_volume(volumeFromNode(node), tmp_path / "CT.nrrd")  # whose oblique direction has other last digits
     said = recommend(read_volume(tmp_path / "CT.nrrd"))
-    assert f"({said.lossless[said.exact]:.2f}:1)" in text
+    assert text.endswith(f", {said.lossless[said.exact]:.2f}:1.")
     figures = panel.widget.logic.recommend(node)
     assert figures["exact"] == said.exact
     assert figures["lossless"][figures["exact"]] == max(figures["lossless"].values())

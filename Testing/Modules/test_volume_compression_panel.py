@@ -78,6 +78,9 @@ def test_ratio_press(panel, ui):
     difference = samples(slicer.util.getNode("CT difference")).astype(int)
     assert difference.any() and np.array_equal(difference, restored.astype(int) - original.astype(int))
     assert float(tableOf(ui)["Largest error"].removesuffix(" HU")) == np.abs(difference).max()
+    said = f"lossy, largest error {np.abs(difference).max()} HU"
+    assert ui.summaryLabel.text.startswith("a.mcz: JPEG 2000, ") and ui.summaryLabel.text.endswith(said)
+    assert slicer.util.getNode("CT restored").GetDescription() in ui.summaryLabel.text
 
 
 def test_existing_archive_is_replaced_only_after_a_yes(panel, ui, tmp_path):
@@ -256,6 +259,7 @@ def test_curve_button_compares_codecs_and_writes_nothing(panel, ui, tmp_path):
     lines = [chart.GetNthPlotSeriesNode(index) for index in range(chart.GetNumberOfPlotSeriesNodes())]
     expected = ["JPEG 2000", "HTJ2K", "Volumetric HTJ2K", "HEVC (x265)", "Volumetric JPEG 2000"]
     assert [line.GetName() for line in lines] == expected
+    assert chart.GetXAxisLogScale(), "equal steps for equal factors"
     assert len({line.GetColor() for line in lines}) == len(lines)
     for line in lines:
         columns = line.GetXColumnName(), line.GetYColumnName()

@@ -186,6 +186,7 @@ def test_codec_that_is_lossless_only_changes_the_goal(panel):
     choose(ui.codecComboBox, "JPEG 2000")
     choose(ui.goalComboBox, "Compression ratio")
     waitFor(lambda: "largest error" in ui.previewLabel.text)
+    assert ui.previewLabel.text.endswith(" HU")
 
 
 @pytest.mark.parametrize("codec", ["Volumetric HTJ2K", "HEVC (x265)"])

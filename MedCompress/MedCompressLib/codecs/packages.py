@@ -32,8 +32,8 @@ _openjph_ready: set[int] = set()
 def openjph() -> ModuleType:
     """imagecodecs with OpenJPH, safe to call from several threads; raises MedCompressError with the remedy.
 
-    OpenJPH before 0.27 fills its tables in the first calls without a lock: of two threads that begin together one writes
-    a damaged codestream, and the binding swallows the error of its decoding. So the first of each kind run alone.
+    OpenJPH before 0.27 fills its tables in the first calls without a lock: of two threads that begin together one
+    writes a damaged codestream, and the binding swallows the error of its decoding. So the first calls run alone.
     """
     package = imagecodecs("htj2k")
     with _openjph_lock:

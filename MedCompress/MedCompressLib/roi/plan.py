@@ -34,7 +34,7 @@ def make_plan(volume: Volume, peak: float | None) -> RoiPlan:
     statistics = measure(volume.array)
     if statistics.nonfinite:
         raise MedCompressError(
-            f"the volume holds NaN or infinite samples ({statistics.nonfinite}), which a region of interest cannot keep: "
+            f"the volume holds NaN or infinite samples ({statistics.nonfinite}), which cannot be kept with a region: "
             "replace them by a number (on the command line: --nan VALUE), or compress all of it with --lossless and "
             "no region"
         )

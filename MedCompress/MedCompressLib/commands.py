@@ -168,14 +168,14 @@ def _target(options: argparse.Namespace) -> Target:
     return next(kind(value) for kind, value in kinds.items() if value is not None)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, series: str | None = None) -> Any:
     from .compression import decompress
     from .sources import open_source
     from .volume import Volume
 
     if path.suffix.lower() == ".mcz":
         return decompress(path)
-    with closing(open_source(path)) as source:
+    with closing(open_source(path, series)) as source:
         return Volume(source.read(0, source.shape[0]), source.geometry, source.modality, source.name)
 
 

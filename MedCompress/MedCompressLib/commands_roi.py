@@ -36,18 +36,21 @@ def add_roi_options(command: argparse.ArgumentParser) -> None:
 
 
 def run_compress_roi(
-    options: argparse.Namespace, target: Target, read: Callable[[Path], Any], progress: Progress
+    options: argparse.Namespace, target: Target, read: Callable[..., Any], progress: Progress
 ) -> tuple[Any, str]:
     """`medcompress compress --roi`; returns the report for JSON and a line for the terminal."""
     from dataclasses import replace
 
     from .roi import compress_roi
 
+    if options.scheduler:
+        raise MedCompressError("a volume with a region is compressed on this computer: leave --scheduler out")
     progress(0.0, f"Reading {options.input}")
-    volume = read(options.input)
+    volume, replaced = _finite(read(options.input, options.series), options.nan)
     if options.modality:
         volume = replace(volume, modality=options.modality.upper())
     regions, probability, notes = _regions(options, volume, read)
+    notes = replaced + notes
     for note in notes:
         print(f"medcompress: {note}", file=sys.stderr)
     report = compress_roi(
@@ -69,11 +72,27 @@ def run_compress_roi(
     return document, f"{options.output}: {_summary(document)}"
 
 
+def _finite(volume: Any, value: float | None) -> tuple[Any, tuple[str, ...]]:
+    """The volume with this value for NaN and infinite samples, and a note that says so; as it is without a value."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    finite = np.isfinite(volume.array)
+    if value is None or finite.all():
+        return volume, ()
+    array = np.where(finite, volume.array, volume.array.dtype.type(value))
+    note = f"NaN and infinite samples ({np.count_nonzero(~finite)}) became {value:g}"
+    return replace(volume, array=array), (note,)
+
+
 def _regions(options: argparse.Namespace, volume: Any, read: Callable[[Path], Any]):
     """Regions in their order, the probability map that guides a diffusion or None, and notes."""
     from . import roi
 
     kind, _, rest = options.roi.partition(":")
+    if not options.roi or options.roi == "probability:":
+        raise MedCompressError(f"--roi {options.roi!r} names no file: give a {_MASKS}")
     markups = options.roi.lower().endswith(".json")
     if options.roi_labels and (markups or kind in ("otsu", "threshold", "box", "probability")):
         raise MedCompressError("--roi-labels goes with a label map or a segmentation alone: leave it out")
@@ -113,7 +132,7 @@ def _label_groups(text: str | None) -> list[tuple[list[str], int]]:
         try:
             bound = int(error)
         except ValueError:
-            raise MedCompressError(f"--roi-labels: {item!r} is no LABEL or LABEL:ERROR of whole numbers") from None
+            label, bound = item, 0
         groups.setdefault(item if bound else 0, ([], bound))[0].append(label.strip())
     return list(groups.values()) or [([], 0)]
 
@@ -200,11 +219,17 @@ def run_layers(options: argparse.Namespace, progress: Progress) -> tuple[Any, st
                 stream = cleanup.enter_context(open(options.input, "rb"))
             except OSError as error:
                 raise MedCompressError(f"{options.input} cannot be read ({error.strerror}): check the path") from None
-        for stage in read_progressively(stream, options.threads):
-            if options.layers or stage.number == stage.total:
-                write_volume(stage.volume, options.output, not options.uncompressed)
-            stages.append({"layer": stage.number, "of": stage.total, **_statement(stage.layer)})
-            progress(stage.number / stage.total, f"Layer {stage.number} of {stage.total}: {_words(stages[-1])}")
+        try:
+            for stage in read_progressively(stream, options.threads):
+                if options.layers or stage.number == stage.total:
+                    write_volume(stage.volume, options.output, not options.uncompressed)
+                stages.append({"layer": stage.number, "of": stage.total, **_statement(stage.layer)})
+                progress(stage.number / stage.total, f"Layer {stage.number} of {stage.total}: {_words(stages[-1])}")
+        except MedCompressError as error:
+            if options.layers and stages:
+                last = f"layer {len(stages)} of {stages[-1]['of']}, {_words(stages[-1])}"
+                raise MedCompressError(f"{error}; {options.output} holds {last}") from None
+            raise
     result = {"output": str(options.output), "shape": list(stage.volume.array.shape), "stages": stages}
     lines = [f"layer {entry['layer']} of {entry['of']}: {_words(entry)}" for entry in stages]
     return result, "\n".join([*lines, str(options.output)])

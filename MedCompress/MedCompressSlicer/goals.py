@@ -91,7 +91,7 @@ def limitQuality(slider, label, parameters) -> None:
     slider.toolTip = _("{name}, from {finest:g} (finest) to {coarsest:g} (coarsest)").format(
         name=scale.name, finest=scale.finest, coarsest=scale.coarsest
     )
-    label.text = scale.name.split(",")[0] + ":"
+    label.text = scale.name[0].upper() + scale.name[1:].split(",")[0] + ":"
     label.toolTip = slider.toolTip
     if parameters.scaleOf != parameters.codec:
         parameters.scaleOf = parameters.codec

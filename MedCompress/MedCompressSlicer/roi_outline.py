@@ -128,6 +128,8 @@ class RoiWatcher:
             self._key, self._future = key, None
             self._begin()
             self._changed()
+        elif self._future is not None and not self._future.done():
+            self._label.text = _("Computing the region ...")
         if self._future is not None and self._future.done():
             future, self._future = self._future, None
             self._show(future)

@@ -19,8 +19,8 @@ _PEAKS = ("4096", "65535")
 def regionText(volume: Volume, voxels: int, notes: Sequence[str] = ()) -> str:
     """How large a region is, and what had to be done to get it."""
     size = voxels * abs(_voxelVolume(volume)) / 1000
-    text = _("{voxels:,} voxels, {share:.2g} % of the volume, {size:.3g} mL").format(
-        voxels=voxels, share=100 * voxels / volume.array.size, size=size
+    text = _("{voxels:,} voxels, {share:.2g} % of the volume, {size} mL").format(
+        voxels=voxels, share=100 * voxels / volume.array.size, size=f"{size:,.0f}" if size >= 100 else f"{size:.3g}"
     )
     return "\n".join([text, *(note[0].upper() + note[1:] for note in notes)])
 

@@ -95,12 +95,17 @@ def other_benches(data: Path) -> Iterator[str]:
         import compare_bench
 
         yield f"## Comparing segmentations\n\n{compare_bench.table(compare_bench.run(data))}"
-    for title, name in (("Regions of interest", "roi_bench.py"), ("Networks", "unet_bench.py")):
+    others = (
+        ("Regions of interest", "roi_bench.py", ["--data", data], True),
+        ("Networks", "unet_bench.py", [], False),
+    )
+    for title, name, arguments, markdown in others:
         if (folder / name).exists():
             print(title, file=sys.stderr, flush=True)
-            done = subprocess.run([sys.executable, folder / name], capture_output=True, text=True, check=False)
-            said = done.stdout if done.returncode == 0 else done.stdout + done.stderr
-            yield f"## {title}\n\n```\n{said.rstrip()}\n```"
+            command = [sys.executable, folder / name, *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            said = (done.stdout if done.returncode == 0 else done.stdout + done.stderr).rstrip()
+            yield f"## {title}\n\n{said}" if markdown and done.returncode == 0 else f"## {title}\n\n```\n{said}\n```"
 
 
 def main() -> None:

@@ -4,7 +4,10 @@ import bz2
 import gzip
 import lzma
 import struct
+import time
+import types
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import imagecodecs
@@ -258,3 +261,27 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
     for name, package in [("htj2k", "imagecodecs"), ("jpegls", "imagecodecs"), ("hevc", "av"), ("zstd", "imagecodecs")]:
         with pytest.raises(MedCompressError, match=f"pip install {package}"):
             get_codec(name).encode(samples, CT, Exact())
+
+
+def test_first_calls_of_openjph_run_alone(monkeypatch):
+    """Its tables are filled by the first calls without a lock: slices that were begun together came out damaged."""
+    inside, together = [], []
+
+    def watched(function):
+        def call(*arguments, **options):
+            inside.append(1)
+            together.append(len(inside))
+            time.sleep(0.01)
+            result = function(*arguments, **options)
+            inside.pop()
+            return result
+
+        return call
+
+    coders = {name: watched(getattr(imagecodecs, name)) for name in ("htj2k_encode", "htj2k_decode")}
+    fake = types.SimpleNamespace(HTJ2K=imagecodecs.HTJ2K, **coders)
+    monkeypatch.setattr("MedCompressLib.codecs.packages._package", lambda name, codec: fake)
+    plane = np.arange(64, dtype=np.int16).reshape(1, 8, 8)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: get_codec("htj2k").encode(plane, CT, Knob(100.0)), range(4)))
+    assert together[:8] == [1] * 8 and len(together) == 12

@@ -151,3 +151,20 @@ def test_probability_is_dilated_by_the_disc_and_thresholded():
     below = Volume(probability[:1], Geometry((1.0, 1.0, 3.0)))
     moved = from_probability(below, Volume(image.array, Geometry((1.0, 1.0, 1.0))))
     assert np.array_equal(moved.array[0], moved.array[1]) and moved.array[1, 12, 20] and "nearest" in moved.notes[0]
+
+
+def test_masks_that_cannot_be_meant_are_refused_and_parts_that_miss_are_said():
+    image = volume()
+    labels = np.zeros(image.array.shape, np.uint8)
+    labels[1:3, 4:12] = 5
+    assert "label 6, 9" in from_labels(Volume(labels, OBLIQUE), [9, 5, 6], image).notes[0]
+    step = np.array(OBLIQUE.direction)[:, 1] * OBLIQUE.spacing[1]
+    moved = Geometry(OBLIQUE.spacing, tuple(OBLIQUE.origin - 6 * step), OBLIQUE.direction)
+    mask = from_labels(Volume(labels, moved), [5], image)
+    assert "25.0% of it lies outside" in mask.notes[0] and mask.voxels == 0.75 * (labels == 5).sum()
+    far = Geometry(OBLIQUE.spacing, tuple(OBLIQUE.origin + 99 * step), OBLIQUE.direction)
+    with pytest.raises(MedCompressError, match="same scan"):
+        from_labels(Volume(labels, far), [5], image)
+    for wrong, words in ((255.0, "from 0 to 1"), (np.nan, "without NaN"), (0.5, "above 0.75")):
+        with pytest.raises(MedCompressError, match=words):
+            from_probability(Volume(np.where(labels, wrong, 0).astype(np.float32), OBLIQUE), image)

@@ -1,5 +1,8 @@
 """RoiCompression's logic: regions from the scene against independent computations, archives, methods, errors."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import slicer
@@ -205,7 +208,7 @@ def test_methods_in_one_table(logic):
         ({"box": "unplaced"}, "place it"),
         ({"lower": 1e6}, "empty"),
         ({"probability": "elsewhere"}, "empty"),
-        ({"segmentation": "far"}, "empty"),
+        ({"segmentation": "far"}, "same scan"),
     ],
 )
 def test_errors_say_what_to_do(logic, region, words):
@@ -218,6 +221,23 @@ def test_errors_say_what_to_do(logic, region, words):
     addVolume(np.ones(SHAPE, np.float32), "elsewhere", origin=(999, 0, 0))
     with pytest.raises(MedCompressError, match=words):
         logic.roiMask("CT", **region)
+
+
+def test_lines_of_help_readme_and_page_run_as_pasted(tmp_path):
+    """With the names that they use in the scene: a volume CT, a segmentation with a liver, a box R."""
+    addCt()
+    addSegmentation(ball().astype(np.uint8), "Segmentation", {1: "liver"}, **GRID)
+    loaded = loadModule("RoiCompression")
+    loadModule("VolumeCompression")
+    loaded.widget.logic.newBox("CT").SetName("R")
+    root = Path(__file__).resolve().parents[2]
+    texts = [(root / name).read_text(encoding="utf-8") for name in ("README.md", "Docs/roi.md")]
+    texts.append(slicer.modules.roicompression.helpText)
+    for text in texts:
+        first = re.search(r"logic = slicer.util.getModuleLogic\(.RoiCompression.\)", text)
+        lines = re.split(r"```|</pre>|\n\n", text[first.start() :])[0].splitlines()
+        assert len(lines) >= 5
+        exec("\n".join(line.strip().replace("/tmp/", f"{tmp_path}/") for line in lines), {"slicer": slicer})
 
 
 def test_self_test():

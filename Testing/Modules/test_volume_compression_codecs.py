@@ -77,7 +77,7 @@ def test_quality_on_the_scale_of_each_codec(panel, ui, tmp_path):
 
     choose(ui.codecComboBox, "HTJ2K")
     choose(ui.goalComboBox, "Codec's own scale")
-    assert ui.qualityLabel.text == "quantization step:" and ui.qualitySlider.minimum == 1
+    assert ui.qualityLabel.text == "Quantization step:" and ui.qualitySlider.minimum == 1
     choose(ui.codecComboBox, "HEVC (x265)")
     assert ui.qualityLabel.text == "QP:" and ui.qualitySlider.minimum < 0
     begin = ui.qualitySlider.value

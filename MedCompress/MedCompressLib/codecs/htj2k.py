@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import MedCompressError
 from .interface import Capabilities, Exact, Knob, SampleFormat, Scale, Setting
-from .packages import imagecodecs
+from .packages import openjph
 from .sample_sign import from_signed, to_signed
 
 _SIZ = struct.Struct(">HHHH8IH3B")
@@ -40,23 +40,23 @@ class Htj2k:
     )
 
     def version(self) -> str:
-        return imagecodecs("htj2k").htj2k_version().replace("openjph", "OpenJPH")
+        return openjph().htj2k_version().replace("openjph", "OpenJPH")
 
     def encode(self, group: np.ndarray, sample_format: SampleFormat, setting: Setting) -> bytes:
         plane = np.ascontiguousarray(to_signed(group[0], sample_format))
         if isinstance(setting, Exact):
-            return imagecodecs("htj2k").htj2k_encode(plane, reversible=True)
+            return openjph().htj2k_encode(plane, reversible=True)
         if sample_format.bits > _MOST_BITS_OF_16:
             plane, step = plane.astype(np.int32) << _SHIFT, setting.value * 2.0 ** (_SHIFT - 32)
         else:
             plane, step = plane.astype(np.int16), setting.value * 2.0**-16
-        return imagecodecs("htj2k").htj2k_encode(plane, min(1.0, max(_FINEST_STEP, step)), reversible=False)
+        return openjph().htj2k_encode(plane, min(1.0, max(_FINEST_STEP, step)), reversible=False)
 
     def decode(self, chunk: bytes, shape: tuple[int, int, int], sample_format: SampleFormat) -> np.ndarray:
         kind = np.dtype(f"i{np.dtype(sample_format.dtype).itemsize}")
         plane = np.zeros(shape[1:], _coded_type(chunk, shape, kind))
         try:
-            imagecodecs("htj2k").htj2k_decode(chunk, out=plane)
+            openjph().htj2k_decode(chunk, out=plane)
         except (RuntimeError, ValueError) as error:
             raise MedCompressError(f"an HTJ2K slice is damaged ({error}): restore the file from a copy") from None
         if plane.dtype.itemsize == 4:

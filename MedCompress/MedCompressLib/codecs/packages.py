@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from types import ModuleType
+
+import numpy as np
 
 from ..errors import MedCompressError
 
@@ -19,6 +22,27 @@ def imagecodecs(codec: str) -> ModuleType:
         raise MedCompressError(
             f"this copy of imagecodecs cannot code {codec}: update it with 'pip install --upgrade imagecodecs'"
         )
+    return package
+
+
+_openjph_lock = threading.Lock()
+_openjph_ready: set[int] = set()
+
+
+def openjph() -> ModuleType:
+    """imagecodecs with OpenJPH, safe to call from several threads; raises MedCompressError with the remedy.
+
+    OpenJPH before 0.27 fills its tables in the first calls without a lock: of two threads that begin together one
+    writes a damaged codestream, and the binding swallows the error of its decoding. So the first calls run alone.
+    """
+    package = imagecodecs("htj2k")
+    with _openjph_lock:
+        if id(package) not in _openjph_ready:
+            for kind in (np.int16, np.int32):
+                for reversible in (True, False):
+                    plane = np.arange(1024, dtype=kind).reshape(32, 32)
+                    package.htj2k_decode(package.htj2k_encode(plane, reversible=reversible))
+            _openjph_ready.add(id(package))
     return package
 
 

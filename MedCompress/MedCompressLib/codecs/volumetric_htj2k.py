@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 from ..errors import MedCompressError
-from .packages import imagecodecs
+from .packages import openjph
 
 _SIZ = struct.Struct(">HHHH8IH")
 """The markers SOC and SIZ up to the components (ISO/IEC 15444-1, Annex A.5.1)."""
@@ -28,7 +28,7 @@ class Htj2kPlanes:
     kind = 1
 
     def version(self) -> str:
-        return imagecodecs("htj2k").htj2k_version().replace("openjph", "OpenJPH")
+        return openjph().htj2k_version().replace("openjph", "OpenJPH")
 
     def unit(self, step: float, largest: float) -> float:
         """What one unit of the integer coefficients stands for; step and largest coefficient in samples' units."""
@@ -40,7 +40,7 @@ class Htj2kPlanes:
 
     def encode(self, planes: np.ndarray, bits: int, step: float | None) -> bytes:
         """A codestream of int32 planes [component, row, column] of this precision; exact without a step."""
-        encode = imagecodecs("htj2k").htj2k_encode
+        encode = openjph().htj2k_encode
         if planes.shape[2] < _LEAST_COLUMNS:
             planes = planes.repeat(_LEAST_COLUMNS, axis=2)
         planes = planes[0] if len(planes) == 1 else planes
@@ -53,7 +53,7 @@ class Htj2kPlanes:
         columns = max(_LEAST_COLUMNS, shape[2])
         _expect(codestream, (*shape[:2], columns), bits)
         try:
-            planes = imagecodecs("htj2k").htj2k_decode(codestream, planar=True)
+            planes = openjph().htj2k_decode(codestream, planar=True)
         except (RuntimeError, ValueError) as error:
             raise MedCompressError(f"an HTJ2K codestream is damaged ({error}): restore the file from a copy") from None
         return planes.reshape(*shape[:2], columns)[..., : shape[2]].astype(np.int32, copy=False)

@@ -63,5 +63,5 @@ def decode(data: bytes, shape: tuple[int, int, int], dtype: str, error: int = 0)
 def check_error(error: int) -> int:
     """The error bound, if it is a whole number from 0 to 65536; else MedCompressError."""
     if not (isinstance(error, int) and 0 <= error <= _LARGEST):
-        raise MedCompressError(f"the largest error {error} of a region is no whole number: give 0 or more")
+        raise MedCompressError(f"the largest error {error} of a region is no whole number up to {_LARGEST}: give one")
     return error

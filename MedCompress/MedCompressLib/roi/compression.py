@@ -119,6 +119,8 @@ def _checked(path: Path, volume: Volume, regions, method: str, target: Target | 
         raise MedCompressError(f"{target} cannot be asked for around a region: give a PSNR, ratio, quality or lossless")
     if restore and method != "exact":
         raise MedCompressError(f"the method {method} cannot restore everything: choose the method exact")
+    if method != "exact" and any(region.error for region in regions):
+        raise MedCompressError(f"the method {method} bounds no error in a region: leave the bounds out or choose exact")
     if not regions or any(region.mask.shape != volume.array.shape for region in regions):
         raise MedCompressError("a region is missing or has another size than the volume: resample it onto the volume")
     if not any(region.mask.any() for region in regions):

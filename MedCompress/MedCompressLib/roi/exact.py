@@ -96,9 +96,9 @@ def _to_target(plan: RoiPlan, stages: Stages, background: ImageLayer, target: Ta
 
 def _to_ratio(plan: RoiPlan, stages: Stages, background: ImageLayer, target: Ratio, rest: ImageLayer | None) -> None:
     source = plan.volume.array.nbytes
-    beside = archive_size(stages.manifest(target)) + 400 + 16 * len(background.chunks)
+    beside = archive_size(stages.manifest(target)) + background.described
     if rest is not None:
-        beside += rest.size + 400 + 16 * len(rest.chunks)
+        beside += rest.size + rest.described
     room = int(source / target.value) - beside
     if room <= 0:
         raise MedCompressError(

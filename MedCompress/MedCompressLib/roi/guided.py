@@ -14,6 +14,9 @@ from .image_layer import ImageLayer
 from .plan import RoiPlan
 from .stages import Stages
 
+_FRONT = 970
+"""Bytes of an archive of one layer that describe the volume, nearly."""
+
 
 def encode_diffused(
     plan: RoiPlan,
@@ -31,9 +34,7 @@ def encode_diffused(
     """
     spacing = plan.volume.geometry.spacing
     part = progress.part(0, 0.6)
-    smooth = diffuse(
-        plan.codes, probability, spacing, in_plane=in_plane, device=device, threads=threads, progress=part
-    )
+    smooth = diffuse(plan.codes, probability, spacing, in_plane=in_plane, device=device, threads=threads, progress=part)
     codes = np.clip(np.rint(smooth), int(plan.codes.min()), int(plan.codes.max())).astype(plan.codes.dtype)
     roi = probability >= 1
     codes[roi] = plan.codes[roi]
@@ -53,7 +54,7 @@ def encode_diffused(
 
 def _to_ratio(plan: RoiPlan, image: ImageLayer, target: Ratio) -> None:
     source = plan.volume.array.nbytes
-    beside = 2000 + 16 * len(image.chunks)
+    beside = _FRONT + image.described
     try:
         image.to_size(max(1, int(source / target.value) - beside), beside)
     except Unreachable as failure:

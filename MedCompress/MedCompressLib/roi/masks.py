@@ -15,6 +15,7 @@ from .resampling import onto_grid
 SURE = 0.75
 DISC = 30
 """Threshold of the probability and diameter of the disc in voxels: Luu et al. 2021, section III.C."""
+_ROUNDING = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,14 @@ def from_labels(label_map: Volume, labels: Sequence[int] | None, volume: Volume)
         found = ", ".join(f"{value:g}" for value in np.unique(label_map.array)[:40] if value)
         raise MedCompressError(f"no voxel has one of these labels: the label map holds {found or 'zeros alone'}")
     array, notes = onto_grid(wanted, label_map.geometry, volume)
+    if not array.any():
+        raise MedCompressError(
+            "no voxel of the volume lies in the region, which was drawn elsewhere or is thinner than a voxel: "
+            "choose a mask of the same scan"
+        )
+    missing = sorted(set(labels or ()) - set(np.unique(label_map.array[wanted]).tolist()))
+    if missing:
+        notes += (f"no voxel of the label map has the label {', '.join(map(str, missing))}",)
     return Mask(array, notes)
 
 
@@ -91,7 +100,15 @@ def from_box(volume: Volume, center: Sequence[float], size: Sequence[float], axe
 
 def guidance(probability: np.ndarray, sure: float = SURE, disc: int = DISC) -> np.ndarray:
     """Probability map p (float32, 0 to 1) that guides the diffusion: each slice of `probability` [k, j, i] dilated with
-    a disc of `disc` voxels across, then 1 wherever it is above `sure` (Luu et al. 2021, section III.C)."""
+    a disc of `disc` voxels across, then 1 wherever it is above `sure` (Luu et al. 2021, section III.C).
+
+    Raises MedCompressError for what are no probabilities.
+    """
+    lowest, highest = probability.min(), probability.max()
+    if not (lowest >= -_ROUNDING and highest <= 1 + _ROUNDING):
+        raise MedCompressError(
+            f"the probability map holds values from {lowest:g} to {highest:g}: give one from 0 to 1 without NaN"
+        )
     from scipy.ndimage import maximum_filter1d
 
     dilated = np.zeros(probability.shape, np.float32)
@@ -113,7 +130,13 @@ def guidance(probability: np.ndarray, sure: float = SURE, disc: int = DISC) -> n
 def from_probability(probability: Volume, volume: Volume, sure: float = SURE, disc: int = DISC) -> Mask:
     """Voxels where `guidance` of the map is 1, resampled to the volume's grid before."""
     values, notes = onto_grid(probability.array, probability.geometry, volume)
-    return Mask(guidance(values, sure, disc) >= 1, notes)
+    array = guidance(values, sure, disc) >= 1
+    if not array.any():
+        raise MedCompressError(
+            f"the region of interest is empty: nowhere in the volume is the probability above {sure:g}, its largest is "
+            f"{values.max():g}; choose another map"
+        )
+    return Mask(array, notes)
 
 
 def with_margin(mask: Mask, margin: float, geometry: Geometry) -> Mask:

@@ -31,11 +31,19 @@ class RoiPlan:
 def make_plan(volume: Volume, peak: float | None) -> RoiPlan:
     """Raises MedCompressError for samples that are no whole numbers spanning at most 65535: a region of them cannot be
     coded exactly."""
-    mapping = choose_mapping(volume.scalar_type, measure(volume.array), True)
+    statistics = measure(volume.array)
+    if statistics.nonfinite:
+        raise MedCompressError(
+            f"the volume holds NaN or infinite samples ({statistics.nonfinite}), which cannot be kept with a region: "
+            "replace them by a number (on the command line: --nan VALUE), or compress all of it with --lossless and "
+            "no region"
+        )
+    mapping = choose_mapping(volume.scalar_type, statistics, True)
     if mapping.kind not in ("direct", "offset"):
         raise MedCompressError(
             "a region of interest needs samples that are whole numbers spanning at most 65535, and these are not: "
-            "round or rescale the volume, or compress all of it with --lossless and no region"
+            "round or rescale the volume and save it as int16 or uint16, or compress all of it with --lossless and no "
+            "region"
         )
     if peak is not None and not 1e-140 <= peak <= 1e140:
         raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, as 4096 for CT")

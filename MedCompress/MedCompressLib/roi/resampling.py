@@ -19,6 +19,11 @@ def onto_grid(values: np.ndarray, geometry: Geometry, volume: Volume) -> tuple[n
         f"the region was given on another grid ({_size(values.shape)}, spacing {_spacing(geometry)} mm) and resampled "
         f"to the volume's ({_size(shape)}, {_spacing(volume.geometry)} mm) by nearest voxel"
     )
+    if values.dtype == bool and values.any():
+        within = _nearest(np.broadcast_to(np.True_, shape), volume.geometry, geometry, values.shape)
+        beyond = 1 - np.count_nonzero(values & within) / np.count_nonzero(values)
+        if beyond >= 0.0005:
+            note += f"; {beyond:.1%} of it lies outside the volume"
     return _nearest(values, geometry, volume.geometry, shape), (note,)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..codecs import get_codec
+from ..codecs.interface import Scale
 from ..errors import MedCompressError
 from ..jobs import Progress, silent
 from ..regions.outline import bounding_box
@@ -28,7 +29,8 @@ def encode_two_qualities(
 ) -> Stages:
     """The box first, then whole slices with the box at the lowest value; read back, the box covers its place.
 
-    target: Quality or Psnr of the surroundings; the box is 20 steps of the codec's scale, or 20.07 dB, better.
+    target: Quality or Psnr of the surroundings; the box is 20 QP, which are a tenth of a quantization step or 20.07 dB,
+    better.
     """
     chosen = get_codec(codec)
     if not isinstance(target, Psnr | Quality) or not chosen.capabilities.lossy:
@@ -48,7 +50,7 @@ def encode_two_qualities(
     fine = ImageLayer(chosen, plan.sample_format, crop, around, threads, progress.part(0, 0.4))
     coarse = ImageLayer(chosen, plan.sample_format, frames, boxed, threads, progress.part(0.4, 0.95))
     if isinstance(target, Quality):
-        fine.to_quality(target.value - (COARSE - FINE))
+        fine.to_quality(_finer(target.value, chosen.capabilities.scale))
         coarse.to_quality(target.value)
     else:
         fine.to_psnr(Psnr(target.value + (COARSE - FINE) * _STEP_DB), plan.peak.value)
@@ -60,3 +62,14 @@ def encode_two_qualities(
     stages.add_image(fine, "box", box=box, fill=int(lowest))
     stages.add_image(coarse, "base")
     return stages
+
+
+def _finer(value: float, scale: Scale | None) -> float:
+    """The box's value on a codec's scale of QP, quantization steps or dB; no finer than the scale's finest."""
+    if scale is None:
+        return value
+    if scale.logarithmic:
+        return max(scale.finest, value / 2 ** ((COARSE - FINE) / 6))
+    if scale.finest > scale.coarsest:
+        return min(scale.finest, value + (COARSE - FINE) * _STEP_DB)
+    return max(scale.finest, value - (COARSE - FINE))

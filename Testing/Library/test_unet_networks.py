@@ -12,6 +12,7 @@ pytest.importorskip("monai")
 
 from MedCompressLib.errors import MedCompressError  # noqa: E402
 from MedCompressLib.unet.networks import ARCHITECTURES, build_network, lifting  # noqa: E402
+from MedCompressLib.unet.networks.channels_last import keep_channels_last  # noqa: E402
 from MedCompressLib.unet.planning import plan  # noqa: E402
 
 TINY = {
@@ -84,6 +85,62 @@ def test_deep_supervision_is_a_list_at_falling_resolution_in_training_alone(name
     shapes = [tuple(output.shape[2:]) for output in training]
     assert shapes == [tuple(x.shape[2:]), tuple(size // 2 for size in x.shape[2:])]
     torch.testing.assert_close(network.eval()(x), training[0])
+
+
+def monais(network, dimension):
+    """MONAI's own DynUNet with the weights of `network`, which is ours."""
+    from monai.networks.nets import DynUNet
+
+    strides = [[1] * dimension] + [[2] * dimension] * 2
+    more = {"deep_supervision": True, "deep_supr_num": 1}
+    theirs = DynUNet(dimension, 2, 3, [[3] * dimension] * 3, strides, strides[1:], filters=[4, 6, 8], **more)
+    theirs.load_state_dict(network.state_dict())
+    return theirs
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_dynunet_computes_what_monais_does_in_another_layout(dimension):
+    ours = build_network({"architecture": "dynunet", **TINY["dynunet"][1]}, 2, 3, dimension).train()
+    theirs = monais(ours, dimension).train()
+    x = torch.randn(2, 2, *[16] * dimension) + 5
+    last = []
+    ours.output_block.register_forward_pre_hook(lambda _layer, inputs: last.append(inputs[0]))
+    logits, _half = ours(x)
+    assert last[0].is_contiguous(memory_format=torch.channels_last if dimension == 2 else torch.channels_last_3d)
+    wanted = theirs(x)[:, 0]
+    torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-5, check_stride=False)
+    direction = torch.randn(wanted.shape)
+    (logits * direction).sum().backward()
+    (wanted * direction).sum().backward()
+    for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        if mine.grad is not None:
+            assert mine.is_contiguous() and (mine.grad - other.grad).norm() <= 1e-4 * other.grad.norm(), name
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(ours(x)[0], theirs(x)[:, 0], rtol=0.1, atol=0.2)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 2, 3), (2, 3, 4, 6), (1, 3, 5, 7)])
+def test_the_gradient_of_the_instance_normalization_is_right(shape):
+    layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
+    kind = torch.nn.InstanceNorm2d if len(shape) == 4 else torch.nn.InstanceNorm3d
+    layer = keep_channels_last(kind(3, affine=True).double())
+    with torch.no_grad():
+        layer.weight.normal_(), layer.bias.normal_()
+    x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+
+    def normalized(x, *_weights):
+        return layer(x.contiguous(memory_format=layout))
+
+    assert torch.autograd.gradcheck(normalized, (x, layer.weight, layer.bias))
+    torch.testing.assert_close(normalized(x), layer(x), check_stride=False)
+
+
+def test_the_instance_normalization_of_many_voxels_far_from_zero_is_exact():
+    x = torch.randn(1, 4, 40, 64, 64) * 0.5 + torch.tensor([0.0, 3.0, -20.0, 100.0]).reshape(1, 4, 1, 1, 1)
+    layer = keep_channels_last(torch.nn.InstanceNorm3d(4, affine=True))
+    wanted = torch.nn.functional.instance_norm(x.double())
+    found = layer(x.contiguous(memory_format=torch.channels_last_3d))
+    assert (found - wanted).abs().max() < 1e-4
 
 
 def double_block(before, after, taps):

@@ -114,8 +114,12 @@ def sliding_window(
 
 
 def default_batch(patch: Sequence[int], device: str) -> int:
-    """Windows at a time that keep the processor busy without much memory."""
-    return min(64, max(1, (2**21 if is_cuda(device) else 2**17) // prod(patch)))
+    """Windows at a time that keep the processor busy without much memory.
+
+    On CPUs several where they are small: for a single one PyTorch 2.13 leaves small feature maps to slow convolutions.
+    """
+    voxels = prod(patch)
+    return min(64, max(1, 2**21 // voxels) if is_cuda(device) else -(-(2**17) // voxels))
 
 
 def _margins(shape: Sequence[int], patch: Sequence[int]) -> tuple[list[int], list[int]]:

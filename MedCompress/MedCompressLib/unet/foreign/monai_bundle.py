@@ -14,6 +14,7 @@ from torch import nn
 from ...errors import MedCompressError
 from ..card import ModelCard
 from ..model import Model
+from ..networks.channels_last import keep_channels_last
 from ..packages import require
 from .bundle_card import bundle_card, input_axes
 from .files import fill, read_json, read_weights, side_card
@@ -23,6 +24,8 @@ NETWORKS = (
     "AttentionUnet", "BasicUNet", "BasicUNetPlusPlus", "BasicUnet", "DynUNet", "DynUnet", "HighResNet", "SegResNet",
     "SegResNetDS", "SwinUNETR", "UNETR", "UNet", "Unet", "VNet",
 )  # fmt: skip
+CHANNELS_LAST = ("BasicUNet", "DynUNet")
+"""Those that are faster so; all their layers keep the layout."""
 
 
 def load(path: Path) -> Model:
@@ -34,6 +37,8 @@ def load(path: Path) -> Model:
         if isinstance(weights, dict) and isinstance(weights.get(key), dict):
             weights = weights[key]
     fill(network, weights, path / "models" / "model.pt")
+    if type(network).__name__ in CHANNELS_LAST:
+        keep_channels_last(network)
     card = side_card(path / "card.json") or _derived(config, path)
     return foreign_model(network.eval(), card, input_axes(config) if card.dimension == 3 else None)
 

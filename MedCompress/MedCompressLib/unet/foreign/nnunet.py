@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ...errors import MedCompressError
 from ..model import Model
+from ..networks.channels_last import keep_channels_last
 from .files import fill, read_json, read_weights, side_card
 from .network import foreign_model
 from .nnunet_plans import Configuration, configuration, input_axes, plan_card
@@ -66,7 +67,7 @@ def load(path: Path) -> Model:
         for file, checkpoint in checkpoints:
             network = _network(chosen, len(card.channels), card.outputs)
             fill(network, _plain_names(checkpoint["network_weights"]), file)
-            networks.append(network.eval())
+            networks.append(keep_channels_last(network.eval()))
         axes = None if card.dimension == 2 else input_axes(plans)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise MedCompressError(

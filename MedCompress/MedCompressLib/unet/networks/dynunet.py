@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..packages import require
 from . import checks
+from .channels_last import keep_channels_last
 
 require("monai.networks.nets")
 
@@ -37,6 +38,7 @@ class DynamicUNet(DynUNet):
             deep_supr_num=max(1, deep_supervision),
         )
         self.divisor = checks.product(strides, len(strides[0]))
+        keep_channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         full = self.output_block(self.skip_layers(x))

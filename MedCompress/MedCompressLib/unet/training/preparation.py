@@ -120,7 +120,8 @@ def _locations(values: np.ndarray) -> np.ndarray:
 def _key(case: Case, card: ModelCard, sources: Sequence[Sequence[int]]) -> str:
     """Changes with the case's files and with everything that the preparation depends on."""
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in (*case.images, case.label)]
-    known = [_VERSION, files, card.spacing, card.normalization, card.dimension, [list(items) for items in sources]]
+    grid = [card.spacing, card.size, card.dimension]
+    known = [_VERSION, files, *grid, card.normalization, [list(items) for items in sources]]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:12]
 
 

@@ -102,7 +102,7 @@ def faces(volume: Volume) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(18, 40, 44), (9, 64, 25)])
 @pytest.mark.parametrize("size", [(12, 32, 28), (32, 28)])
 def test_a_model_of_one_size_sees_all_of_any_volume_at_that_size(shape, size):
-    """An oblique volume in every orientation: the field of view stays, and what is linear in LPS comes back as it was."""
+    """An oblique volume in every orientation: the field of view stays, and what is linear comes back as it was."""
     geometry = Geometry((0.7, 0.8, 1.6), (1.0, 2.0, 3.0), OBLIQUE)
     linear = (np.indices(shape)[::-1] * np.array(geometry.spacing).reshape(3, 1, 1, 1)).T.dot([0.5, -0.7, 1.1]).T
     volume, model, seen = Volume(linear.astype(np.float32), geometry), thresholds(len(size), size=size), []

@@ -37,8 +37,8 @@ def normalize(samples: np.ndarray, normalization: Mapping[str, Any]) -> np.ndarr
 
 
 def spacing_of_size(shape: Sequence[int], spacing: Sequence[float], size: Sequence[int]) -> tuple[float, ...]:
-    """(i, j, k) in mm at which a volume of `shape` [k, j, i] and `spacing` (i, j, k) has `size` voxels in the same field
-    of view; size [j, i]: the slices along k stay.
+    """(i, j, k) in mm at which a volume of `shape` [k, j, i] and `spacing` (i, j, k) has `size` voxels in its field of
+    view; size [j, i]: the slices along k stay.
     """
     wanted = [*shape[: 3 - len(size)], *size]
     return tuple(mm * shape[2 - axis] / wanted[2 - axis] for axis, mm in enumerate(spacing))
@@ -49,8 +49,9 @@ def resample(volume: Volume, spacing: Sequence[float], labels: bool = False) -> 
 
     Images are interpolated by cubic B-splines into float32, within the range of their values and first smoothed along
     axes that become coarser; labels take the nearest voxel and keep their type. The volume itself comes back where
-    the spacing is its own. Field of view, from the outer face of the first voxel to that of the last, and center are the
-    volume's as nearly as whole voxels allow; with a spacing of `spacing_of_size` exactly. Raises MedCompressError for NaN or infinity in an image.
+    the spacing is its own. The field of view, from the outer face of the first voxel to that of the last,
+    stays as nearly as whole voxels allow; exactly with a spacing of `spacing_of_size`. Raises MedCompressError for NaN
+    or infinity in an image.
     """
     import SimpleITK as sitk
 

@@ -35,6 +35,7 @@ def turned(volume: Volume, order, flips) -> Volume:
     return Volume(np.ascontiguousarray(array.transpose(2, 1, 0)), geometry, volume.modality)
 
 
+NOTHING_AVERAGED = "the model was trained without flips, so that nothing was averaged over them"
 TURNS = list(itertools.product(itertools.permutations(range(3)), itertools.product((False, True), repeat=3)))
 
 
@@ -90,6 +91,31 @@ def test_the_model_s_spacing_is_used_and_undone(dimension, factor):
     for value in (3, 7):
         both = 2 * ((found.labels.array == value) & (wanted == value)).sum()
         assert both / ((found.labels.array == value).sum() + (wanted == value).sum()) > 0.96
+
+
+def trained_with(flips) -> dict:
+    return {"training": {"configuration": {"augmentation": {"flips": flips}}}}
+
+
+@pytest.mark.parametrize("flips, calls", [("i", 2), ("kj", 4), (None, 8), ("", 1)])
+def test_flips_are_those_that_the_model_was_trained_with(flips, calls):
+    """Axes are those of the canonical orientation, however the volume is stored."""
+    model = directed(**({} if flips is None else trained_with(flips)), patch=(8, 8, 8))
+    volume, counted = noise((8, 8, 8), Geometry((1.0, 1.0, 1.0), (5.0, 6.0, 7.0), OBLIQUE)), []
+    canonical, back = to_canonical(volume)
+    axes = [axis for axis, letter in enumerate("kji", 2) if letter in ("ijk" if flips is None else flips)]
+    subsets = [subset for count in range(len(axes) + 1) for subset in itertools.combinations(axes, count)]
+    samples = torch.from_numpy(canonical.array.copy())[None, None]
+    with torch.inference_mode():
+        mean = sum(model.network(samples.flip(subset)).flip(subset) for subset in subsets) / len(subsets)
+    wanted = Volume(back(np.array([0, 3, 7])[mean[0].argmax(0).numpy()]), volume.geometry)
+    model.network.register_forward_hook(lambda *_: counted.append(1))
+    for order, turns in TURNS[::5]:
+        counted.clear()
+        found = segment(turned(volume, order, turns), model, flips=True)
+        assert np.array_equal(found.labels.array, turned(wanted, order, turns).array) and len(counted) == calls
+        assert found.notes == (() if flips != "" else (NOTHING_AVERAGED,))
+    assert segment(volume, directed(2, **trained_with("k")), flips=True).notes[-1:] == (NOTHING_AVERAGED,)
 
 
 def faces(volume: Volume) -> np.ndarray:

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_the_model_segments_what_it_learned(trained, data):
 def test_fine_tuning_keeps_the_model_s_ways_and_starts_from_its_weights(trained, data, tmp_path):
     source = trained[0] / "tiny.mcmodel"
     extra = f'steps = 1\n[finetune]\nmodel = "{source.as_posix()}"\n'
-    config = tiny(extra, epochs="1", learning_rate="0.0", flips='""').with_data(folder=str(data))
+    config = tiny(extra, epochs="1", learning_rate="0.0").with_data(folder=str(data))
     assert config.rate() == pytest.approx(1e-4), "a tenth of the rate of a training from scratch"
     path = train(config, tmp_path)
     before, after = load_model(source), load_model(path)
@@ -99,6 +100,18 @@ def test_fine_tuning_keeps_the_model_s_ways_and_starts_from_its_weights(trained,
     pairs = zip(before.network.parameters(), after.network.parameters(), strict=True)
     moved = [float((a - b).detach().abs().max()) for a, b in pairs]
     assert 0 < max(moved) < 3e-4
+    assert after.card.flips == before.card.flips == "ijk"
+
+
+def test_fine_tuning_does_not_mirror_what_the_model_tells_apart(data, tmp_path):
+    def flips(folder, flips, extra=""):
+        config = tiny("steps = 1\n" + extra, epochs="1").with_data(folder=str(data))
+        config = replace(config, augmentation=replace(config.augmentation, flips=flips))
+        return read_card(train(config, tmp_path / folder)).flips
+
+    assert flips("first", "jk") == "jk"
+    tuned = f'[finetune]\nmodel = "{(tmp_path / "first" / "tiny.mcmodel").as_posix()}"\n'
+    assert flips("tuned", "ijk", tuned) == "jk" and flips("less", "ik", tuned) == "k"
 
 
 def test_slices_with_a_sigmoid_and_merged_labels(data, tmp_path):

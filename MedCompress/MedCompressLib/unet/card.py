@@ -131,6 +131,16 @@ class ModelCard:
         """Output channels of the network: one per label, and background before them where activation is softmax."""
         return len(self.labels) + (self.activation == "softmax")
 
+    @property
+    def flips(self) -> str | None:
+        """Axes among "ijk" of a volume in canonical orientation ("ij" in 2D) that training mirrored at random, as its
+        configuration says; None where the card has none.
+        """
+        value: Any = self.training
+        for name in ("configuration", "augmentation", "flips"):
+            value = value.get(name) if isinstance(value, dict) else None
+        return "".join(axis for axis in "ijk"[: self.dimension] if axis in value) if isinstance(value, str) else None
+
     def to_json(self) -> bytes:
         """UTF-8; raises MedCompressError above 4 MiB."""
         document = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}

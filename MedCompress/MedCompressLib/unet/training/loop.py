@@ -82,10 +82,12 @@ class _Run:
             raise MedCompressError(
                 "compressed copies need a codec: use the command medcompress train, or give variants"
             )
+        self._start: Model | None = load_model(config.finetune.model) if config.finetune.model else None
+        if self._start is not None:
+            config = config.with_flips_of(self._start.card)
         self._config, self._folder, self._device, self._group = config, folder, device, group
         self._variants, self._progress, self._on_epoch = variants, progress, on_epoch
         self._training, self._held = split(cases, config.data, config.seed)
-        self._start: Model | None = load_model(config.finetune.model) if config.finetune.model else None
         self._history: list[Epoch] = []
         self._best: float | None = None
         self._best_epoch = 0

@@ -89,7 +89,8 @@ class OptimizerOptions:
 class AugmentationOptions:
     """Probability of each change per sample, about nnU-Net's unless given; see augmentation and warping.
 
-    flips: axes among "ijk" that are mirrored in half of the samples. elastic_mm: standard deviation of the shifts.
+    flips: axes among "ijk" that are mirrored in half of the samples; in fine-tuning only those of them that the model
+        was trained with. elastic_mm: standard deviation of the shifts.
     """
 
     flips: str = "ijk"

@@ -31,5 +31,8 @@ def run_cases(options: argparse.Namespace, progress: Progress) -> tuple[Any, str
         "cases": [case.name for case in cases],
         "problems": [asdict(problem) for problem in problems],
     }
-    lines = [f"{problem.case}: {problem.text}" + ("" if problem.fatal else " (usable)") for problem in problems]
+    lines = [
+        f"{problem.case}: {problem.text}: {problem.remedy}" + ("" if problem.fatal else " (usable)")
+        for problem in problems
+    ]
     return result, "\n".join([f"{len(cases)} cases, {len(problems)} problems", *lines])

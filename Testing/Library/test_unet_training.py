@@ -198,6 +198,14 @@ def test_cases_that_do_not_fit_are_named(data, tmp_path):
         train(tiny(), tmp_path)
 
 
+def test_a_label_map_that_lies_elsewhere_is_not_trained_on(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    label = read_volume(tmp_path / "data" / "labels" / "case3.nrrd")
+    write_volume(Volume(label.array, Geometry(label.geometry.spacing)), tmp_path / "data" / "labels" / "case3.nrrd")
+    with pytest.raises(MedCompressError, match="case3: image and label map lie in different places: resample"):
+        train(tiny().with_data(folder=str(tmp_path / "data")), tmp_path / "out")
+
+
 def test_cancelling_leaves_a_training_that_goes_on(data, tmp_path):
     config = tiny("steps = 2\n").with_data(folder=str(data))
     progress = Progress(lambda fraction, message: progress.cancel() if "Epoch 2 of 2, step 1" in message else None)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .errors import Cancelled
 from .jobs import Progress, silent
 
 
@@ -46,14 +47,17 @@ def run_train(options: argparse.Namespace, progress: Progress) -> tuple[Any, str
     fold = "" if options.fold is None else f"-fold{options.fold}"
     first = place().rank == 0
     output = options.output or Path(f"{config.name}{fold}")
-    path = train(
-        config,
-        output,
-        variants=compressed_copies(output / "copies"),
-        restart=options.restart,
-        progress=progress if first else silent,
-        on_epoch=_tell if options.progress == "json" else _keep_quiet,
-    )
+    try:
+        path = train(
+            config,
+            output,
+            variants=compressed_copies(output / "copies"),
+            restart=options.restart,
+            progress=progress if first else silent,
+            on_epoch=_tell if options.progress == "json" else _keep_quiet,
+        )
+    except KeyboardInterrupt:
+        raise Cancelled("cancelled: the same training started again goes on from its last whole epoch") from None
     card = read_card(path)
     result = {"model": str(path), "metrics": card.metrics, "training": card.training}
     return result, f"{path}: {_summary(card)}" if first else None

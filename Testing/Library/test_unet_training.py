@@ -206,6 +206,16 @@ def test_a_label_map_that_lies_elsewhere_is_not_trained_on(data, tmp_path):
         train(tiny().with_data(folder=str(tmp_path / "data")), tmp_path / "out")
 
 
+def test_cases_without_a_label_of_the_configuration_are_listed_before_a_training(data, tmp_path, capsys):
+    assert main(["cases", str(data), "--config", "hippocampus-t1"]) == 0
+    assert "6 cases, 0 problems" in capsys.readouterr().out
+    config = tmp_path / "liver.toml"
+    config.write_text('[[labels]]\nvalue = 1\nname = "liver"\nsources = [5]\n', "utf-8")
+    assert main(["cases", str(data), "--config", str(config)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "6 cases, 6 problems" and "has none of the labels, only [1, 2]: check its values" in lines[1]
+
+
 def test_cancelling_leaves_a_training_that_goes_on(data, tmp_path):
     config = tiny("steps = 2\n").with_data(folder=str(data))
     progress = Progress(lambda fraction, message: progress.cancel() if "Epoch 2 of 2, step 1" in message else None)
@@ -214,6 +224,18 @@ def test_cancelling_leaves_a_training_that_goes_on(data, tmp_path):
     rows = []
     train(config, tmp_path, on_epoch=rows.append)
     assert [row.epoch for row in rows] == [2]
+
+
+def test_control_c_says_that_the_training_goes_on(data, tmp_path, monkeypatch, capsys):
+    def interrupt(epoch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("MedCompressLib.commands_unet._keep_quiet", interrupt)
+    (tmp_path / "tiny.toml").write_text(TINY + "steps = 1\n", "utf-8")
+    command = ["train", str(tmp_path / "tiny.toml"), "--data", str(data), "--output", str(tmp_path / "run")]
+    assert main(command) == 2 and "goes on from its last whole epoch" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(command) == 0 and "2 epochs on 4 cases" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore:.*GradScaler is enabled, but CUDA is not available")

@@ -221,7 +221,10 @@ class UNetSegmentationWidget(ModuleWidget):
     def onCheck(self, *_unused) -> None:
         with self.failing(_("The cases were not checked.")):
             if not self.jobs.running and ensurePackages():
-                self.start(CaseSteps(self.cases(), self.onChecked), lambda steps: self.onParametersModified())
+                tuning = self._parameterNode.tab == 2
+                document = None if tuning else trainingConfig(self._parameterNode.chosenConfig())
+                steps = CaseSteps(self.cases(), self.onChecked, document=document)
+                self.start(steps, lambda steps: self.onParametersModified())
 
     def onChecked(self, result: dict) -> None:
         parameters = self.logic.getParameterNode()

@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     previous = signal.signal(signal.SIGTERM, _raise_cancelled)
     try:
         result, text = options.run(options, _progress(options))
-        print(json.dumps(result) if options.json else text, flush=True)
+        if text is not None:
+            print(json.dumps(result) if options.json else text, flush=True)
         return 0
     except (MedCompressError, Cancelled) as error:
         return _fail(str(error))

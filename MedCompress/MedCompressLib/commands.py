@@ -33,7 +33,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; `run(options, progress)` of a parsed command does the work."""
+    """The parser; `run(options, progress)` of a parsed command does the work and gives its result and a
+    line for people, None where another process reports."""
     parser = _Parser(prog="medcompress", description="Make volumes small, and see what that does to them.")
     parser.add_argument("--version", action="version", version=f"medcompress {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)

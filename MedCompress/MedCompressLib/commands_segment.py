@@ -24,7 +24,8 @@ def add_segment_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--probability", metavar="P", type=Path, help="write the foreground's probability, too")
     command.add_argument("--probability-label", metavar="NAME", help="this label's probability instead")
     command.add_argument("--device", default="auto", metavar="D", help="auto (default), cpu or cuda")
-    command.add_argument("--flips", action="store_true", help="mean over all flips of each window: 4 to 8 times slower")
+    text = "mean over the flips that the model was trained with, each axis doubles the work"
+    command.add_argument("--flips", action="store_true", help=text)
     command.add_argument("--keep-largest", action="store_true", help="only the largest connected part of each label")
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .jobs import Progress
+from .errors import Cancelled
+from .jobs import Progress, silent
 
 
 def add_train_options(command: argparse.ArgumentParser) -> None:
@@ -28,11 +29,15 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--restart", action="store_true", help="forget a training that was stopped in the folder")
 
 
-def run_train(options: argparse.Namespace, progress: Progress) -> tuple[Any, str]:
-    """Train as asked; returns the model's path and figures for JSON and a line for the terminal."""
+def run_train(options: argparse.Namespace, progress: Progress) -> tuple[Any, str | None]:
+    """Train as asked; returns the model's path and figures for JSON and a line for the terminal.
+
+    Of several processes that torchrun started the first one alone reports: the others have None for a line.
+    """
     from .training_copies import compressed_copies
     from .unet.model_file import read_card
     from .unet.training import read_config, train
+    from .unet.training.launch import place
 
     config = read_config(options.config)
     changes = {"folder": options.data, "fold": options.fold}
@@ -40,19 +45,22 @@ def run_train(options: argparse.Namespace, progress: Progress) -> tuple[Any, str
     if options.device:
         config = replace(config, device=options.device)
     fold = "" if options.fold is None else f"-fold{options.fold}"
+    first = place().rank == 0
     output = options.output or Path(f"{config.name}{fold}")
-    told = _tell if options.progress == "json" else _keep_quiet
-    path = train(
-        config,
-        output,
-        variants=compressed_copies(output / "copies"),
-        restart=options.restart,
-        progress=progress,
-        on_epoch=told,
-    )
+    try:
+        path = train(
+            config,
+            output,
+            variants=compressed_copies(output / "copies"),
+            restart=options.restart,
+            progress=progress if first else silent,
+            on_epoch=_tell if options.progress == "json" else _keep_quiet,
+        )
+    except KeyboardInterrupt:
+        raise Cancelled("cancelled: the same training started again goes on from its last whole epoch") from None
     card = read_card(path)
     result = {"model": str(path), "metrics": card.metrics, "training": card.training}
-    return result, f"{path}: {_summary(card)}"
+    return result, f"{path}: {_summary(card)}" if first else None
 
 
 def _tell(epoch: Any) -> None:

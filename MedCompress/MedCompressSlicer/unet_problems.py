@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from .steps import Steps
 from .tables import makeTable
+from .unet_config import toml
 from .unet_pairs import exportPairs
 
 
@@ -55,12 +56,19 @@ def summarize(result: dict) -> str:
 class CaseSteps(Steps):
     """Check the cases of a press. cases: a folder, or pairs of volume and segmentation nodes.
 
-    onChecked(result): called with what the command `cases` found, also where nothing follows.
+    onChecked(result): called with what the command `cases` found, also where nothing follows. document: configuration
+        of the training, whose labels the label maps of a folder shall have.
     """
 
-    def __init__(self, cases: Path | Sequence[tuple], onChecked: Callable[[dict], None], meanings: Sequence = ()):
+    def __init__(
+        self,
+        cases: Path | Sequence[tuple],
+        onChecked: Callable[[dict], None],
+        meanings: Sequence = (),
+        document: dict | None = None,
+    ):
         super().__init__()
-        self._cases, self._checked, self._meanings = cases, onChecked, meanings
+        self._cases, self._checked, self._meanings, self._document = cases, onChecked, meanings, document
         self.labels: list[dict] = []
 
     def begin(self) -> None:
@@ -68,11 +76,15 @@ class CaseSteps(Steps):
 
     def check(self, then: Callable[[dict], None], step: str = "") -> None:
         """Run the check; `caseFolder` is where the cases are from now on."""
-        self.caseFolder = self._cases
+        self.caseFolder, arguments = self._cases, []
         if not isinstance(self._cases, Path):
             self.caseFolder = self.folder / "cases"
             self.labels = exportPairs(self._cases, self.caseFolder, self._meanings)
-        self.run(["cases", str(self.caseFolder)], then, step=step)
+        elif self._document:
+            configuration = self.folder / "labels.toml"
+            configuration.write_text(toml(self._document), "utf-8")
+            arguments = ["--config", str(configuration)]
+        self.run(["cases", str(self.caseFolder), *arguments], then, step=step)
 
     def onChecked(self, result: dict) -> None:
         self._checked(result)

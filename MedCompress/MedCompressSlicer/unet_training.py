@@ -74,8 +74,8 @@ class TrainingSteps(CaseSteps):
         restart: bool = False,
         meanings: Sequence = (),
     ):
-        super().__init__(cases, onChecked, meanings)
-        self._document, self._place, self._device = document, place, device
+        super().__init__(cases, onChecked, meanings, document)
+        self._place, self._device = place, device
         self._restart = restart or not place.stopped
         self._epoch = onEpoch
         self.curves = TrainingCurves(place.name)

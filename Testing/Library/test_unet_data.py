@@ -37,6 +37,8 @@ def test_configuration_refuses_what_it_does_not_know():
         ("[augmentation]\nflips = 'xy'", "axes such as"),
         ("name = 'a/b'", "a name that a file can have"),
         ("[data]\nfold = 5", "one of 0 to 4"),
+        ("[data]\nsize = [8, 8]", "data.size .* 3 numbers of voxels"),
+        ("[data]\nsize = [8, 8, 8]\nspacing = [1, 1, 1]", "data.size .* left out beside data.spacing"),
         ("device = ", "not TOML"),
     ):
         with pytest.raises(MedCompressError, match=words):

@@ -14,6 +14,8 @@ from MedCompressLib.unet.cleanup import keep_largest  # noqa: E402
 from MedCompressLib.unet.devices import choose_device, describe_device  # noqa: E402
 from MedCompressLib.unet.inference import segment  # noqa: E402
 from MedCompressLib.unet.model import Model  # noqa: E402
+from MedCompressLib.unet.network_input import network_input  # noqa: E402
+from MedCompressLib.unet.onto_grid import Grid, onto_grid  # noqa: E402
 from MedCompressLib.unet.orientation import to_canonical  # noqa: E402
 from unet_models import GEOMETRY, LABELS, OBLIQUE, card, directed, expected, noise, thresholds  # noqa: E402
 
@@ -33,6 +35,7 @@ def turned(volume: Volume, order, flips) -> Volume:
     return Volume(np.ascontiguousarray(array.transpose(2, 1, 0)), geometry, volume.modality)
 
 
+NOTHING_AVERAGED = "the model was trained without flips, so that nothing was averaged over them"
 TURNS = list(itertools.product(itertools.permutations(range(3)), itertools.product((False, True), repeat=3)))
 
 
@@ -88,6 +91,68 @@ def test_the_model_s_spacing_is_used_and_undone(dimension, factor):
     for value in (3, 7):
         both = 2 * ((found.labels.array == value) & (wanted == value)).sum()
         assert both / ((found.labels.array == value).sum() + (wanted == value).sum()) > 0.96
+
+
+def trained_with(flips) -> dict:
+    return {"training": {"configuration": {"augmentation": {"flips": flips}}}}
+
+
+@pytest.mark.parametrize("flips, calls", [("i", 2), ("kj", 4), (None, 8), ("", 1)])
+def test_flips_are_those_that_the_model_was_trained_with(flips, calls):
+    """Axes are those of the canonical orientation, however the volume is stored."""
+    model = directed(**({} if flips is None else trained_with(flips)), patch=(8, 8, 8))
+    volume, counted = noise((8, 8, 8), Geometry((1.0, 1.0, 1.0), (5.0, 6.0, 7.0), OBLIQUE)), []
+    canonical, back = to_canonical(volume)
+    axes = [axis for axis, letter in enumerate("kji", 2) if letter in ("ijk" if flips is None else flips)]
+    subsets = [subset for count in range(len(axes) + 1) for subset in itertools.combinations(axes, count)]
+    samples = torch.from_numpy(canonical.array.copy())[None, None]
+    with torch.inference_mode():
+        mean = sum(model.network(samples.flip(subset)).flip(subset) for subset in subsets) / len(subsets)
+    wanted = Volume(back(np.array([0, 3, 7])[mean[0].argmax(0).numpy()]), volume.geometry)
+    model.network.register_forward_hook(lambda *_: counted.append(1))
+    for order, turns in TURNS[::5]:
+        counted.clear()
+        found = segment(turned(volume, order, turns), model, flips=True)
+        assert np.array_equal(found.labels.array, turned(wanted, order, turns).array) and len(counted) == calls
+        assert found.notes == (() if flips != "" else (NOTHING_AVERAGED,))
+    assert segment(volume, directed(2, **trained_with("k")), flips=True).notes[-1:] == (NOTHING_AVERAGED,)
+
+
+def faces(volume: Volume) -> np.ndarray:
+    """LPS of the outer corners of the first and of the last voxel."""
+    geometry, size = volume.geometry, np.array(volume.array.shape[::-1])
+    ends = np.array([[-0.5] * 3, size - 0.5]) * geometry.spacing
+    return ends @ np.array(geometry.direction).T + geometry.origin
+
+
+@pytest.mark.parametrize("shape", [(18, 40, 44), (9, 64, 25)])
+@pytest.mark.parametrize("size", [(12, 32, 28), (32, 28)])
+def test_a_model_of_one_size_sees_all_of_any_volume_at_that_size(shape, size):
+    """An oblique volume in every orientation: the field of view stays, and what is linear comes back as it was."""
+    geometry = Geometry((0.7, 0.8, 1.6), (1.0, 2.0, 3.0), OBLIQUE)
+    linear = (np.indices(shape)[::-1] * np.array(geometry.spacing).reshape(3, 1, 1, 1)).T.dot([0.5, -0.7, 1.1]).T
+    volume, model, seen = Volume(linear.astype(np.float32), geometry), thresholds(len(size), size=size), []
+    model.network.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0].shape))
+    in_slices = [((0, 1, 2), flips) for flips in itertools.product((False, True), repeat=3)]
+    for order, flips in TURNS if len(size) == 3 else in_slices:
+        other = turned(volume, order, flips)
+        canonical = to_canonical(other, len(size))[0]
+        samples, where = network_input([canonical], model.card)
+        assert samples.shape == (1, *([shape[0]] if len(size) == 2 else []), *size)
+        resampled = Volume(samples[0], where)
+        assert np.abs(faces(resampled) - faces(canonical)).max() < 1e-9
+        blocks = onto_grid(
+            iter([(0, torch.from_numpy(samples))]),
+            Grid(samples.shape[1:], where),
+            Grid(canonical.array.shape, canonical.geometry),
+        )
+        returned = np.concatenate([block.numpy() for _first, block in blocks], axis=1)[0]
+        inner = tuple(slice(length // 3, -length // 3) for length in returned.shape)
+        assert np.abs(returned - canonical.array)[inner].max() < 0.1, "half a voxel is 0.17 along the flattest axis"
+        found = segment(other, model).labels
+        assert found.geometry == other.geometry and found.array.shape == other.array.shape
+        assert (found.array != expected(other.array)).mean() < 0.02
+    assert {batch[1:] for batch in seen} == {(1, *card(len(size)).patch)}, "windows keep their size"
 
 
 def test_sigmoid_labels_begin_at_a_half_and_the_largest_wins():

@@ -39,6 +39,19 @@ def test_card_survives_json_and_counts_outputs():
     assert card().outputs == 3 and card(activation="sigmoid").outputs == 2
 
 
+def test_a_card_may_have_a_size_and_older_cards_keep_their_bytes():
+    solid = {"dimension": 3, "patch": (16, 16, 16)}
+    for sized in (card(spacing=None, size=[160, 128]), card(spacing=None, size=(128, 160, 144), **solid)):
+        assert ModelCard.from_json(sized.to_json()) == sized
+    for wrong in ({"size": (160, 128)}, {"spacing": None, "size": (8, 8, 8)}, {"spacing": None, "size": (0, 8)}):
+        with pytest.raises(MedCompressError, match="size"):
+            card(**wrong)
+    for path in Path(model_file.__file__).parent.glob("models/*.mcmodel"):
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read("card.json")
+        assert ModelCard.from_json(content).to_json() == content
+
+
 def test_card_needs_no_torch():
     code = (
         "import sys; sys.modules['torch'] = sys.modules['monai'] = None; sys.path.insert(0, sys.argv[1])\n"

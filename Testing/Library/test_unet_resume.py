@@ -1,6 +1,7 @@
 """A training that is killed goes on exactly; several processes train one network."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -110,15 +111,15 @@ class Told(Trainer):
         return result
 
 loop.Trainer = Told
-sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:-1]))
 """
 
 
 def test_two_processes_of_torchrun_train_one_network(command, tmp_path):
     (tmp_path / "told.py").write_text(SCRIPT, "utf-8")
-    arguments = command("both")[3:-3]
+    arguments = command("both")[3:]
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-           str(tmp_path / "told.py"), *arguments]  # fmt: skip
+           str(tmp_path / "told.py"), *arguments, str(tmp_path / "both")]  # fmt: skip
     done = subprocess.run(run, env=ENVIRONMENT, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr[-3000:]
     told = [(tmp_path / "both" / f"rank{rank}.txt").read_text().splitlines() for rank in (0, 1)]
@@ -126,3 +127,7 @@ def test_two_processes_of_torchrun_train_one_network(command, tmp_path):
     assert len({line.split()[0] for line in told[0]}) == 5, "the weights do not change"
     model = load_model(tmp_path / "both" / "tiny.mcmodel")
     assert model.card.training["processes"] == 2
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    fractions = [line["fraction"] for line in lines[:-1]]
+    assert fractions == sorted(fractions) and [row["epoch"] for row in lines if "epoch" in row] == [1, 2, 3, 4, 5]
+    assert lines[-1]["metrics"] == model.card.metrics and sum("model" in line for line in lines) == 1

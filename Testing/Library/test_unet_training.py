@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_the_model_segments_what_it_learned(trained, data):
 def test_fine_tuning_keeps_the_model_s_ways_and_starts_from_its_weights(trained, data, tmp_path):
     source = trained[0] / "tiny.mcmodel"
     extra = f'steps = 1\n[finetune]\nmodel = "{source.as_posix()}"\n'
-    config = tiny(extra, epochs="1", learning_rate="0.0", flips='""').with_data(folder=str(data))
+    config = tiny(extra, epochs="1", learning_rate="0.0").with_data(folder=str(data))
     assert config.rate() == pytest.approx(1e-4), "a tenth of the rate of a training from scratch"
     path = train(config, tmp_path)
     before, after = load_model(source), load_model(path)
@@ -99,6 +100,18 @@ def test_fine_tuning_keeps_the_model_s_ways_and_starts_from_its_weights(trained,
     pairs = zip(before.network.parameters(), after.network.parameters(), strict=True)
     moved = [float((a - b).detach().abs().max()) for a, b in pairs]
     assert 0 < max(moved) < 3e-4
+    assert after.card.flips == before.card.flips == "ijk"
+
+
+def test_fine_tuning_does_not_mirror_what_the_model_tells_apart(data, tmp_path):
+    def flips(folder, flips, extra=""):
+        config = tiny("steps = 1\n" + extra, epochs="1").with_data(folder=str(data))
+        config = replace(config, augmentation=replace(config.augmentation, flips=flips))
+        return read_card(train(config, tmp_path / folder)).flips
+
+    assert flips("first", "jk") == "jk"
+    tuned = f'[finetune]\nmodel = "{(tmp_path / "first" / "tiny.mcmodel").as_posix()}"\n'
+    assert flips("tuned", "ijk", tuned) == "jk" and flips("less", "ik", tuned) == "k"
 
 
 def test_slices_with_a_sigmoid_and_merged_labels(data, tmp_path):
@@ -185,6 +198,24 @@ def test_cases_that_do_not_fit_are_named(data, tmp_path):
         train(tiny(), tmp_path)
 
 
+def test_a_label_map_that_lies_elsewhere_is_not_trained_on(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    label = read_volume(tmp_path / "data" / "labels" / "case3.nrrd")
+    write_volume(Volume(label.array, Geometry(label.geometry.spacing)), tmp_path / "data" / "labels" / "case3.nrrd")
+    with pytest.raises(MedCompressError, match="case3: image and label map lie in different places: resample"):
+        train(tiny().with_data(folder=str(tmp_path / "data")), tmp_path / "out")
+
+
+def test_cases_without_a_label_of_the_configuration_are_listed_before_a_training(data, tmp_path, capsys):
+    assert main(["cases", str(data), "--config", "hippocampus-t1"]) == 0
+    assert "6 cases, 0 problems" in capsys.readouterr().out
+    config = tmp_path / "liver.toml"
+    config.write_text('[[labels]]\nvalue = 1\nname = "liver"\nsources = [5]\n', "utf-8")
+    assert main(["cases", str(data), "--config", str(config)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "6 cases, 6 problems" and "has none of the labels, only [1, 2]: check its values" in lines[1]
+
+
 def test_cancelling_leaves_a_training_that_goes_on(data, tmp_path):
     config = tiny("steps = 2\n").with_data(folder=str(data))
     progress = Progress(lambda fraction, message: progress.cancel() if "Epoch 2 of 2, step 1" in message else None)
@@ -193,6 +224,18 @@ def test_cancelling_leaves_a_training_that_goes_on(data, tmp_path):
     rows = []
     train(config, tmp_path, on_epoch=rows.append)
     assert [row.epoch for row in rows] == [2]
+
+
+def test_control_c_says_that_the_training_goes_on(data, tmp_path, monkeypatch, capsys):
+    def interrupt(epoch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("MedCompressLib.commands_unet._keep_quiet", interrupt)
+    (tmp_path / "tiny.toml").write_text(TINY + "steps = 1\n", "utf-8")
+    command = ["train", str(tmp_path / "tiny.toml"), "--data", str(data), "--output", str(tmp_path / "run")]
+    assert main(command) == 2 and "goes on from its last whole epoch" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(command) == 0 and "2 epochs on 4 cases" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore:.*GradScaler is enabled, but CUDA is not available")

@@ -1,5 +1,7 @@
 """The sliding window is MONAI's, in memory that does not grow with the slices; logits come back onto any grid."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,12 +66,21 @@ def test_it_is_monai_s_sliding_window_in_2d():
     assert np.abs(found - wanted.permute(1, 0, 2, 3).numpy()).max() < 1e-5
 
 
-def test_flips_are_the_mean_over_all_flips_of_a_window():
-    samples, net = volume(1, 8, 8, 8), network(3)
-    found = assembled(samples, net, 3, WindowSettings((8, 8, 8), flips=True))
+FLIPS = [(3, "ijk", (1, 2, 3)), (3, "ik", (1, 3)), (2, "j", (2,)), (3, "", ())]
+
+
+@pytest.mark.parametrize("dimension, flips, axes", FLIPS)
+def test_flips_are_the_mean_over_the_flips_of_a_window_along_these_axes(dimension, flips, axes):
+    samples, net = volume(1, 8 if dimension == 3 else 1, 8, 8), network(dimension)
+    found = assembled(samples, net, 3, WindowSettings(tuple(samples.shape[1:]), dimension, flips=flips))
+
+    def answer(x):
+        return net(x[None])[0] if dimension == 3 else net(x.transpose(0, 1)).transpose(0, 1)
+
     with torch.inference_mode():
-        subsets = [[axis for axis in range(3) if number >> axis & 1] for number in range(8)]
-        turned = [net(samples.flip([a + 1 for a in s])[None])[0].flip([a + 1 for a in s]) for s in subsets]
+        subsets = [subset for count in range(len(axes) + 1) for subset in combinations(axes, count)]
+        turned = [answer(samples.flip(subset)).flip(subset) for subset in subsets]
+    assert len(turned) == 2 ** len(flips)
     assert np.abs(found - torch.stack(turned).mean(dim=0).numpy()).max() < 1e-5
 
 

@@ -128,6 +128,16 @@ def test_problems_are_listed_and_nothing_is_trained(panel, ui, tmp_path):
     assert table.GetNumberOfRows() == 1 and "case3 has no label map" in cell(table, 0, "Problem")
 
 
+def test_cases_without_the_labels_of_the_configuration_are_listed(panel, ui, tmp_path):
+    (tmp_path / "liver.toml").write_text(CONFIG + '[[labels]]\nvalue = 1\nname = "liver"\nsources = [5]\n')
+    typeText(ui.configPathEdit, tmp_path / "liver.toml")
+    click(ui.checkButton)
+    finish(panel)
+    table = panel.widget._parameterNode.problems
+    assert table.GetNumberOfRows() == 4 and "none of the labels, only [1, 2]" in cell(table, 0, "Problem")
+    assert {cell(table, row, "Usable") for row in range(4)} == {"yes"} and half(tmp_path) == []
+
+
 def test_wrong_settings_are_named_before_anything_runs(panel, ui, tmp_path):
     for field, text, good, words in (
         (ui.patchEdit, "8, x", "8, 16, 16", "is no size"),

@@ -56,6 +56,8 @@ class ModelCard:
     network: {"architecture": name, and its parameters}, as networks.build_network takes it.
     channels: names of the inputs, such as ["T1", "FLAIR"], in the network's order.
     spacing: (i, j, k) in mm to which volumes are resampled (in 2D within the slices alone), or None: as they are.
+    size: voxels, [k, j, i] or [j, i] in 2D, to which each volume is resampled whatever its extent, in place of
+        spacing; None: as spacing says. Cards without it do not mention it, so older ones keep their bytes.
     patch: window in voxels, [k, j, i], or [j, i] in 2D.
     normalization: {"kind": "zscore"}: each volume's own mean and standard deviation;
         {"kind": "window", "low", "high"}: clipped, then scaled to 0 to 1;
@@ -81,6 +83,7 @@ class ModelCard:
     license: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    size: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -102,6 +105,11 @@ class ModelCard:
         self._set("channels", tuple(text(item, "a channel's name", 200, empty=False) for item in channels))
         if self.spacing is not None:
             self._set("spacing", numbers(self.spacing, "spacing", (3,), 1e-6, 1e4))
+        if self.size is not None:
+            size = sequence(self.size, "size", (self.dimension,))
+            self._set("size", tuple(whole(count, "a count of size", 1, 4096) for count in size))
+            if self.spacing is not None:
+                raise CardError("it has both spacing and size, which exclude each other")
         self._set("normalization", _normalization(self.normalization))
         if self.activation not in ("softmax", "sigmoid"):
             raise CardError(f"activation must be softmax or sigmoid, not {self.activation!r}")
@@ -123,9 +131,21 @@ class ModelCard:
         """Output channels of the network: one per label, and background before them where activation is softmax."""
         return len(self.labels) + (self.activation == "softmax")
 
+    @property
+    def flips(self) -> str | None:
+        """Axes among "ijk" of a volume in canonical orientation ("ij" in 2D) that training mirrored at random, as its
+        configuration says; None where the card has none.
+        """
+        value: Any = self.training
+        for name in ("configuration", "augmentation", "flips"):
+            value = value.get(name) if isinstance(value, dict) else None
+        return "".join(axis for axis in "ijk"[: self.dimension] if axis in value) if isinstance(value, str) else None
+
     def to_json(self) -> bytes:
         """UTF-8; raises MedCompressError above 4 MiB."""
         document = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+        if self.size is None:
+            del document["size"]
         content = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode()
         if len(content) > CARD_LIMIT:
             raise MedCompressError(f"the model card has {len(content)} bytes: shorten its description or training")

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import MedCompressError
 from ..jobs import Progress, silent
 from ..volume import Volume
+from .card import ModelCard
 from .cleanup import keep_largest as keep_largest_parts
 from .decisions import Decisions
 from .devices import choose_device, describe_device, is_cuda, move_to, release_memory, threads
@@ -54,8 +55,8 @@ def segment(
     """Segment a volume: canonical orientation, the model's spacing and intensities, sliding window, and back.
 
     volume: one volume, or one for each channel of the card in its order, on one grid.
-    flips: the mean over all flips of each window, 4 times the work in 2D and 8 times in 3D; right where the model was
-        trained with flips, wrong where left and right are labels of their own.
+    flips: the mean over the flips of each window along the axes that the model was trained to see mirrored, which
+        doubles the work for each of them; along all axes where its card does not say.
     keep_largest: only the largest connected part of each label stays.
     overlap: share of a window that the next one covers. want_probability: True: of the foreground, 1 - background for
         softmax, the largest of all labels for sigmoid; or the name of a label.
@@ -77,8 +78,9 @@ def segment(
     progress(0.0, "Preparing")
     samples, geometry = network_input(canonical, card)
     notes: list[str] = []
+    axes = _flip_axes(card, notes) if flips else ""
     with threads(thread_count):
-        used = _run(samples, geometry, own, model, decisions, torch_device, flips, overlap, notes, progress, move)
+        used = _run(samples, geometry, own, model, decisions, torch_device, axes, overlap, notes, progress, move)
     labels = decisions.labels
     if keep_largest:
         progress(0.95, "Keeping the largest parts")
@@ -93,6 +95,13 @@ def segment(
     probability = None if decisions.probability is None else result(decisions.probability, None)
     described = str(describe_device(used)) if move is move_to else used
     return Segmented(result(labels, "SEG"), probability, described, tuple(notes))
+
+
+def _flip_axes(card: ModelCard, notes: list[str]) -> str:
+    axes = "ijk"[: card.dimension] if card.flips is None else card.flips
+    if not axes:
+        notes.append("the model was trained without flips, so that nothing was averaged over them")
+    return axes
 
 
 def _decisions(card, want_probability: bool | str) -> Decisions:
@@ -159,7 +168,7 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, kinds) or any(word in str(error).lower() for word in words)
 
 
-def _attempts(model: Model, device: str, flips: bool, overlap: float) -> Iterator[WindowSettings]:
+def _attempts(model: Model, device: str, flips: str, overlap: float) -> Iterator[WindowSettings]:
     """The settings to try one after the other: as planned, single windows, halved windows, the CPU."""
     flat = model.card.dimension == 2
     divisor = tuple(getattr(model.network, "divisor", (1,) * model.card.dimension))

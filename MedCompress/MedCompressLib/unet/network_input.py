@@ -1,4 +1,4 @@
-"""Volumes as a network sees them: at its spacing, with its intensities."""
+"""Volumes as a network sees them: at its spacing or size, with its intensities."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from ..volume import Geometry, Volume
 from .card import ModelCard
-from .preprocessing import normalize, resample
+from .preprocessing import normalize, resample, spacing_of_size
 
 
 def network_input(volumes: Sequence[Volume], card: ModelCard) -> tuple[np.ndarray, Geometry]:
     """float32 [C, k, j, i] from one volume per channel in canonical orientation, and where its voxels lie.
 
-    First resampled to the card's spacing (in 2D within the slices alone), then normalized. Raises MedCompressError for
-    NaN and infinity.
+    First resampled to the card's spacing or size (in 2D within the slices alone), then normalized. Raises
+    MedCompressError for NaN and infinity.
     """
     channels, geometry = [], volumes[0].geometry
     for volume in volumes:
@@ -27,6 +27,8 @@ def network_input(volumes: Sequence[Volume], card: ModelCard) -> tuple[np.ndarra
 
 def _spacing(volume: Volume, card: ModelCard) -> tuple[float, float, float]:
     own = volume.geometry.spacing
+    if card.size is not None:
+        return spacing_of_size(volume.array.shape, own, card.size)
     if card.spacing is None:
         return own
     return (*card.spacing[:2], own[2]) if card.dimension == 2 else card.spacing

@@ -36,24 +36,34 @@ def normalize(samples: np.ndarray, normalization: Mapping[str, Any]) -> np.ndarr
     return values
 
 
+def spacing_of_size(shape: Sequence[int], spacing: Sequence[float], size: Sequence[int]) -> tuple[float, ...]:
+    """(i, j, k) in mm at which a volume of `shape` [k, j, i] and `spacing` (i, j, k) has `size` voxels in its field of
+    view; size [j, i]: the slices along k stay.
+    """
+    wanted = [*shape[: 3 - len(size)], *size]
+    return tuple(mm * shape[2 - axis] / wanted[2 - axis] for axis, mm in enumerate(spacing))
+
+
 def resample(volume: Volume, spacing: Sequence[float], labels: bool = False) -> Volume:
     """The volume on a grid of `spacing` (i, j, k) in mm around the same center, of about the same extent.
 
     Images are interpolated by cubic B-splines into float32, within the range of their values and first smoothed along
     axes that become coarser; labels take the nearest voxel and keep their type. The volume itself comes back where
-    the spacing is its own. Raises MedCompressError for NaN or infinity in an image.
+    the spacing is its own. The field of view, from the outer face of the first voxel to that of the last,
+    stays as nearly as whole voxels allow; exactly with a spacing of `spacing_of_size`. Raises MedCompressError for NaN
+    or infinity in an image.
     """
     import SimpleITK as sitk
 
     array, old, new = volume.array, np.array(volume.geometry.spacing), np.array(spacing, dtype=float)
-    if np.abs(new / old - 1).max() < 1e-3:
+    size = np.array(array.shape[::-1])
+    count = np.maximum(1, np.round(size * old / new)).astype(int)
+    if np.abs(new / old - 1).max() < 1e-3 and np.array_equal(count, size):
         return volume
     if not labels:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise MedCompressError("the volume holds NaN or infinity: replace them by a value before resampling")
         array = array.astype(np.float32)
-    size = np.array(array.shape[::-1])
-    count = np.maximum(1, np.round(size * old / new)).astype(int)
     # The resampling knows spacings alone; the patient's axes and position are put back afterwards.
     image = sitk.GetImageFromArray(array)
     image.SetSpacing(tuple(float(value) for value in old))

@@ -58,14 +58,15 @@ def gaussian(patch: Sequence[int]) -> torch.Tensor:
 @dataclass(frozen=True)
 class WindowSettings:
     """patch: [k, j, i], 1 along k for a network that takes slices; overlap: share of a window that the next one covers;
-    batch: windows at a time; flips: the mean over all flips of each window, too; device: torch's name of one.
+    batch: windows at a time; flips: the mean over all flips of each window along these axes, such as "ij", too;
+    device: torch's name of one.
     """
 
     patch: Triple
     dimension: int = 3
     overlap: float = 0.5
     batch: int = 1
-    flips: bool = False
+    flips: str = ""
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -146,7 +147,7 @@ def _answers(samples, network, outputs, corners, settings, move) -> torch.Tensor
     with torch.inference_mode(), half_precision(settings.device):
         logits = ask(batch)
         if settings.flips:
-            axes = range(2, batch.ndim)
+            axes = [batch.ndim - 1 - "ijk".index(axis) for axis in settings.flips]
             turns = [turn for count in range(1, len(axes) + 1) for turn in combinations(axes, count)]
             for turn in turns:
                 logits = logits + ask(batch.flip(turn)).flip(turn)

@@ -17,7 +17,9 @@ from ..model import Model
 from ..networks import build_network
 from ..orientation import to_canonical
 from ..planning import plan
+from ..preprocessing import spacing_of_size
 from .config import TrainingConfig
+from .options import DataOptions
 
 Step = Callable[[float, str], None]
 _COLORS = (
@@ -61,7 +63,8 @@ def make_card(config: TrainingConfig, cases: Sequence[Case], start: Model | None
         dimension=config.network.dimension,
         network=network,
         channels=tuple(channels),
-        spacing=spacing if config.data.resample else None,
+        spacing=spacing if config.data.resample and not config.data.size else None,
+        size=config.data.size or None,
         patch=tuple(patch),
         normalization=survey.normalization(),
         activation=activation,
@@ -77,11 +80,7 @@ def label_sources(config: TrainingConfig, card: ModelCard) -> list[tuple[int, ..
 
 def _network(config: TrainingConfig, survey: _Survey, outputs: int) -> tuple[dict[str, Any], Sequence[int], tuple]:
     options = config.network
-    spacings = [config.data.spacing] * len(survey.shapes) if config.data.spacing else survey.spacings
-    shapes = survey.shapes
-    if config.data.spacing:
-        factors = np.array(survey.spacings)[:, ::-1] / np.array(config.data.spacing)[::-1]
-        shapes = [tuple(np.maximum(1, np.round(row)).astype(int)) for row in np.array(shapes) * factors]
+    shapes, spacings = _resampled(config.data, survey)
     planned = plan(
         shapes,
         spacings,
@@ -99,6 +98,19 @@ def _network(config: TrainingConfig, survey: _Survey, outputs: int) -> tuple[dic
         divisor = build_network(network, max(1, len(config.data.channels)), outputs, options.dimension).divisor
     patch = [-(-size // step) * step for size, step in zip(patch, divisor, strict=True)]
     return network, patch, tuple(planned["spacing"])
+
+
+def _resampled(options: DataOptions, survey: _Survey) -> tuple[list[tuple[int, ...]], list[tuple[float, ...]]]:
+    """Shapes [k, j, i] and spacings (i, j, k) that the cases will have; planned ones are not known yet."""
+    shapes, spacings = survey.shapes, survey.spacings
+    if options.size:
+        spacings = [spacing_of_size(*case, options.size) for case in zip(shapes, spacings, strict=True)]
+        return [(*shape[: 3 - len(options.size)], *options.size) for shape in shapes], spacings
+    if options.spacing:
+        factors = np.array(spacings)[:, ::-1] / np.array(options.spacing)[::-1]
+        shapes = [tuple(np.maximum(1, np.round(row)).astype(int)) for row in np.array(shapes) * factors]
+        spacings = [options.spacing] * len(shapes)
+    return shapes, spacings
 
 
 class _Survey:

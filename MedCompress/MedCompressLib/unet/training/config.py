@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ...errors import MedCompressError
+from ..card import ModelCard
 from .options import (
     AugmentationOptions,
     CompressOptions,
@@ -68,6 +69,12 @@ class TrainingConfig:
     def with_data(self, **changes: Any) -> TrainingConfig:
         """A copy with other values in the table [data]."""
         return replace(self, data=replace(self.data, **changes))
+
+    def with_flips_of(self, card: ModelCard) -> TrainingConfig:
+        """A copy for the fine-tuning of a model: flips that its training did not have would unlearn left and right."""
+        flips = self.augmentation.flips
+        kept = flips if card.flips is None else "".join(axis for axis in flips if axis in card.flips)
+        return replace(self, augmentation=replace(self.augmentation, flips=kept))
 
     def rate(self) -> float:
         """The learning rate at the start."""

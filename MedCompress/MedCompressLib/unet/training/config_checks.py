@@ -55,6 +55,10 @@ def _data(config: TrainingConfig) -> None:
     data = config.data
     if data.spacing and (len(data.spacing) != 3 or min(data.spacing) <= 0):
         _wrong("data.spacing", data.spacing, "3 distances (i, j, k) in mm above 0")
+    if data.size and (len(data.size) != config.network.dimension or not 1 <= min(data.size) <= max(data.size) <= 4096):
+        _wrong("data.size", data.size, f"{config.network.dimension} numbers of voxels")
+    if data.size and (data.spacing or not data.resample):
+        _wrong("data.size", data.size, "left out beside data.spacing and data.resample = false")
     if data.folds == 1 or data.folds < 0:
         _wrong("data.folds", data.folds, "2 or more, or 0 for a training without validation")
     if data.folds and not 0 <= data.fold < data.folds:

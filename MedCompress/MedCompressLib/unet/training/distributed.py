@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from ...errors import MedCompressError
+from .launch import place
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,14 @@ class Processes:
 
 @contextmanager
 def processes(device: str) -> Iterator[Processes]:
-    """The processes that torchrun started (environment RANK, WORLD_SIZE, LOCAL_RANK), else this one alone.
+    """The processes that torchrun started (see launch), else this one alone.
 
     device: "cpu" or "cuda"; decides between gloo and nccl.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    rank, size, local = place()
     if size == 1:
         yield Processes()
         return
-    try:
-        rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
-    except (KeyError, ValueError):
-        raise MedCompressError("WORLD_SIZE is set, RANK is not: start several processes with torchrun") from None
     started = not dist.is_initialized()
     if started:
         backend = "nccl" if device.startswith("cuda") else "gloo"

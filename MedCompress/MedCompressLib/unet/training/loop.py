@@ -22,7 +22,7 @@ from ..model_file import load_model, save_model
 from .blueprint import label_sources, make_card
 from .checkpoint import load_network, network_tensors, read_checkpoint, save_checkpoint
 from .config import TrainingConfig
-from .curves import Epoch, write_curves
+from .curves import Epoch, fraction, write_curves
 from .distributed import Processes, processes
 from .folds import split
 from .preparation import Prepared, Variants, prepare_case
@@ -82,10 +82,12 @@ class _Run:
             raise MedCompressError(
                 "compressed copies need a codec: use the command medcompress train, or give variants"
             )
+        self._start: Model | None = load_model(config.finetune.model) if config.finetune.model else None
+        if self._start is not None:
+            config = config.with_flips_of(self._start.card)
         self._config, self._folder, self._device, self._group = config, folder, device, group
         self._variants, self._progress, self._on_epoch = variants, progress, on_epoch
         self._training, self._held = split(cases, config.data, config.seed)
-        self._start: Model | None = load_model(config.finetune.model) if config.finetune.model else None
         self._history: list[Epoch] = []
         self._best: float | None = None
         self._best_epoch = 0
@@ -178,7 +180,7 @@ class _Run:
 
     def _epoch(self, trainer: Trainer, epoch: int, held: Sequence[Prepared], began: float) -> None:
         run = self._config.training
-        inner = self._progress.part(0.02 + 0.96 * epoch / run.epochs, 0.02 + 0.96 * (epoch + 1) / run.epochs)
+        inner = self._progress.part(fraction(epoch, run.epochs), fraction(epoch + 1, run.epochs))
 
         def step_done(step: int, steps: int) -> None:
             inner(0.9 * step / steps, f"Epoch {epoch + 1} of {run.epochs}, step {step} of {steps}")

@@ -26,6 +26,7 @@ class DataOptions:
 
     spacing: (i, j, k) in mm to which cases are resampled; empty: planned from the cases. resample false: each case
         keeps its own.
+    size: voxels, [k, j, i] or [j, i] in 2D, that each case is resampled to whatever its extent, in place of spacing.
     normalization: as in the model card; for "fixed" and "clipped" mean and std are measured unless given, for
         "clipped" low and high too (0.5 and 99.5 percent of the labelled voxels, nnU-Net's way).
     folds, fold: cases are dealt into `folds` groups by the seed and group `fold` is held back for validation; folds 0:
@@ -40,6 +41,7 @@ class DataOptions:
     fold: int = 0
     validation: tuple[str, ...] = ()
     resample: bool = True
+    size: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class OptimizerOptions:
 class AugmentationOptions:
     """Probability of each change per sample, about nnU-Net's unless given; see augmentation and warping.
 
-    flips: axes among "ijk" that are mirrored in half of the samples. elastic_mm: standard deviation of the shifts.
+    flips: axes among "ijk" that are mirrored in half of the samples; in fine-tuning only those of them that the model
+        was trained with. elastic_mm: standard deviation of the shifts.
     """
 
     flips: str = "ijk"

@@ -67,10 +67,10 @@ def prepare_case(
     images = [folder / f"{stem}.image.npy"]
     try:
         if not description.exists():
-            samples, spacing = _prepare_image(case, card, [read_volume(path) for path in case.images])
-            values = _prepare_label(case, card, sources, spacing)
-            if samples.shape[1:] != values.shape:
-                raise MedCompressError("image and label map differ in size: make them equal")
+            volumes, drawn = [read_volume(path) for path in case.images], read_volume(case.label)
+            _check_places(volumes, drawn)
+            samples, spacing = _prepare_image(case, card, volumes)
+            values = _prepare_label(case, Volume(drawn.array, volumes[0].geometry), card, sources, spacing)
             for path, array in ((images[0], samples), (label, values), (places, _locations(values))):
                 _save(path, array)
             _write(description, json.dumps({"shape": values.shape, "spacing": spacing}).encode())
@@ -86,6 +86,14 @@ def prepare_case(
     return Prepared(case.name, tuple(images), label, np.load(places), shape, spacing)
 
 
+def _check_places(volumes: Sequence[Volume], label: Volume) -> None:
+    for volume in volumes:
+        if volume.array.shape != label.array.shape:
+            raise MedCompressError("image and label map differ in size: make them equal")
+        if not volume.geometry.is_close(label.geometry, 1e-3):
+            raise MedCompressError("image and label map lie in different places: resample the label map onto the image")
+
+
 def _prepare_image(case: Case, card: ModelCard, volumes: Sequence[Volume]) -> tuple[np.ndarray, tuple[float, ...]]:
     if len(volumes) != len(card.channels):
         raise MedCompressError(
@@ -96,9 +104,8 @@ def _prepare_image(case: Case, card: ModelCard, volumes: Sequence[Volume]) -> tu
 
 
 def _prepare_label(
-    case: Case, card: ModelCard, sources: Sequence[Sequence[int]], spacing: Sequence[float]
+    case: Case, volume: Volume, card: ModelCard, sources: Sequence[Sequence[int]], spacing: Sequence[float]
 ) -> np.ndarray:
-    volume = read_volume(case.label)
     values = label_values(volume, case.label.name)
     channel = np.zeros(65536, np.uint8 if len(sources) < 256 else np.uint16)
     for number, items in enumerate(sources, 1):
@@ -120,7 +127,8 @@ def _locations(values: np.ndarray) -> np.ndarray:
 def _key(case: Case, card: ModelCard, sources: Sequence[Sequence[int]]) -> str:
     """Changes with the case's files and with everything that the preparation depends on."""
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in (*case.images, case.label)]
-    known = [_VERSION, files, card.spacing, card.normalization, card.dimension, [list(items) for items in sources]]
+    grid = [card.spacing, card.size, card.dimension]
+    known = [_VERSION, files, *grid, card.normalization, [list(items) for items in sources]]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:12]
 
 

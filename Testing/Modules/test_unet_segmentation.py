@@ -106,6 +106,23 @@ def test_script_gives_the_same(panel, tmp_path):
     assert devices[-1]["device"] == "cpu" and devices[-1]["memory"] > 2**28
 
 
+@pytest.mark.parametrize("model", ["abdomen-phantom", "hippocampus-t1"])
+def test_segments_of_sample_models_carry_codes_that_slicer_reads(panel, model):
+    import slicer
+    import vtk
+    from MedCompressLib.unet.training import read_config
+
+    node, logic = panel.widget.logic.segment("CT", model, device="cpu"), slicer.vtkSlicerTerminologiesModuleLogic()
+    for number, label in enumerate(read_config(model).labels):
+        segment, text = node.GetSegmentation().GetNthSegment(number), vtk.reference("")
+        assert segment.GetName() == label.name and segment.GetTag("TerminologyEntry", text)
+        entry = slicer.vtkSlicerTerminologyEntry()
+        assert logic.DeserializeTerminologyEntry(str(text), entry) and str(text) == label.terminology
+        parts = entry.GetCategoryObject(), entry.GetTypeObject()
+        assert all(part.GetCodingSchemeDesignator() == "SCT" and part.GetCodeValue().isdigit() for part in parts)
+        assert entry.GetTypeObject().GetCodeMeaning()
+
+
 def test_model_of_two_channels_asks_for_two_volumes(panel, tmp_path):
     ui = panel.widget.ui
     assert not ui.volumeSelector2.isVisible()

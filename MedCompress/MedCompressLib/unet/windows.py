@@ -58,7 +58,7 @@ def gaussian(patch: Sequence[int]) -> torch.Tensor:
 @dataclass(frozen=True)
 class WindowSettings:
     """patch: [k, j, i], 1 along k for a network that takes slices; overlap: share of a window that the next one covers;
-    batch: windows at a time; flips: the mean over all flips of each window along these axes, such as "ij", too;
+    batch: windows at a time; flips: the mean over the flips of each window along these axes, such as "ij", too;
     device: torch's name of one.
     """
 

@@ -1,9 +1,9 @@
 """HEVC (ITU-T H.265), a group of slices as the pictures of a video of 12-bit gray, through x265.
 
 A chunk is a header of 24 bytes, the places of padding, low bits or a residual, and a byte stream of Annex B. With a
-quality the samples are scaled to use all of 12 bits, and so finely that the scale is continuous between x265's whole QPs.
-Where x265's finest QP is too coarse, what it leaves is quantized and compressed beside the pictures. What needs more than
-12 bits to be exact is split: the high bits go into the pictures, the low bits beside them. Nothing is ever clipped.
+quality the samples are scaled to use all of 12 bits, so finely that the scale is continuous between x265's whole QPs.
+Where x265's finest QP is too coarse, what it leaves is quantized and compressed beside the pictures. What needs more
+than 12 bits to be exact is split: the high bits go into the pictures, the low bits beside them. Nothing is clipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ _PYRAMID = "keyint=-1:bframes=3:b-pyramid=1:rdoq-level=2:pbratio=1.1:ipratio=1.2
 usual ratios of QPs: 0.3 dB more on CT and 1.5 dB on MR, and 1 dB by rate-distortion optimized quantization."""
 
 _CAPABILITIES = Capabilities(
-    settings=(Exact, Knob), max_bits=16, slices=32, extension="hevc", scale=Scale("QP", -21.0, 75.0, slope=15.0, bend=0.45)
+    settings=(Exact, Knob),
+    max_bits=16,
+    slices=32,
+    extension="hevc",
+    scale=Scale("QP", -21.0, 75.0, slope=15.0, bend=0.45),
 )
 
 

@@ -21,7 +21,7 @@ _MSE_BAND = (10**-0.02, 1.0)
 """From the target to 0.2 dB above it."""
 
 _TRIALS = 4
-_PASSES = 6
+_PASSES = 12
 _SAMPLED_SHARE = 0.12
 _SEARCH_COST = 0.5
 """Trials on the sample may cost this part of one encoding of everything."""
@@ -39,7 +39,7 @@ _USUAL_BITS, _USUAL_MSE = (0.35, 1.0), (0.26, 20.0)
 """Where on the scale images usually take so many bits a sample or have such an error: there the search begins."""
 
 _NUDGE, _NUDGES, _LEAST_GROUPS = 0.0105, 2, 3
-"""Way along the scale, one QP or 0.9 dB, that some of many groups may go further than others; how often that is tried."""
+"""Way along the scale, one QP or 0.9 dB, that some of many groups may go further than others; how often to try that."""
 
 _LEAST_MSE = 1e-9
 

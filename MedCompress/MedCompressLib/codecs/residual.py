@@ -48,11 +48,12 @@ def unpack_residual(content: bytes, shape: tuple[int, int, int]) -> np.ndarray:
     if fine > count or not 0 < largest <= _LARGEST:
         raise _damaged()
     size = 2 * count if base > _BYTE else -(-count // _digits(base))
+    unpacker = zlib.decompressobj()
     try:
-        octets = zlib.decompressobj().decompress(content[_HEADER.size :], size + 1)
+        octets = unpacker.decompress(content[_HEADER.size :], size + 1)
     except zlib.error:
         raise _damaged() from None
-    if len(octets) != size:
+    if len(octets) != size or not unpacker.eof:
         raise _damaged()
     changes = _from_octets(octets, base, count).astype(np.int32) - largest
     changes[:fine] *= finer

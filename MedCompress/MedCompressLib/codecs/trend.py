@@ -41,7 +41,8 @@ class Trend:
         return min(1.0, max(0.0, start[0] + min(_LARGEST_STEP, max(-_LARGEST_STEP, step))))
 
     def slope_at(self, position: float) -> float:
-        """Rise from position 0 to 1 around a position, of a function known from samples: the expected one where they are close."""
+        """Rise from position 0 to 1 around a position, of what is known from samples: near to the expected one where
+        they lie close together."""
         start = min(self.trials, key=lambda trial: abs(trial[0] - position), default=None)
         return self.slope if start is None else self._slope_at(start, _NOISE_OF_A_SAMPLE)
 

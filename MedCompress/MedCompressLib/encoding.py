@@ -184,7 +184,7 @@ def encode(
         plan.groups(),
         plan.try_group if try_group is None else try_group,
         chunks,
-        plan.group_bytes,
+        plan.group_slices * math.prod(plan.source.shape[1:]),
         plan.threads(None) if threads is None else threads,
         progress,
         plan.mapping.scale,

@@ -19,6 +19,7 @@ from MedCompressLib.codecs import codec_names, get_codec
 from MedCompressLib.codecs.group_search import encode_to
 from MedCompressLib.codecs.interface import Budget, Distortion, Exact, Knob, Near, SampleFormat
 from MedCompressLib.codecs.padding import find_range
+from MedCompressLib.codecs.residual import pack_residual, unpack_residual
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.phantom import abdominal_ct
 
@@ -135,6 +136,36 @@ def test_the_quality_scale_of_hevc_is_continuous(name, phantom):
     sizes = [len(codec.encode(phantom[:8], CT, Knob(value))) for value in np.arange(10, 13.1, 0.25)]
     steps = np.diff(np.log(sizes))
     assert (steps < 0.005).all() and (steps > -0.08).all()
+
+
+@pytest.mark.parametrize("name", ["hevc", "hevc-cunha"])
+def test_sizes_beyond_the_finest_qp_come_without_steps_even_where_all_is_smooth(name):
+    codec = get_codec(name)
+    k, j, i = np.indices((12, 96, 96)).astype(float)
+    hill = 900 * np.exp(-((j - 45) ** 2 + (i - 50) ** 2) / 900)
+    smooth = np.rint(hill + 200 * np.sin(i / 13 + k / 5)).astype(np.int16)
+    values = np.arange(0, -21.01, -0.25)
+    chunks = [codec.encode(smooth, CT, Knob(value)) for value in values]
+    steps = np.diff(np.log([len(chunk) for chunk in chunks]))
+    assert steps.min() > -0.03
+    steepest = steps.argmax()
+    between = np.linspace(values[steepest], values[steepest + 1], 17)
+    parts = np.diff(np.log([len(codec.encode(smooth, CT, Knob(value))) for value in between]))
+    assert parts.max() < 0.07
+    errors = [float(np.mean((back(codec, chunk, smooth, CT) - smooth.astype(float)) ** 2)) for chunk in chunks]
+    assert all(after < 1.06 * before for before, after in zip(errors, errors[1:], strict=False)) and errors[-1] < 0.2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 999), st.sampled_from([0.2, 1, 3, 20, 300, 20000]), st.floats(1, 700))
+def test_a_residual_comes_back_to_half_a_step(seed, spread, step):
+    residual = np.rint(np.random.default_rng(seed).normal(0, spread, (3, 17, 19))).astype(np.int32).clip(-32767, 32767)
+    packed = pack_residual(residual, step)
+    change = unpack_residual(packed, residual.shape) if packed else np.zeros_like(residual)
+    assert np.abs(residual - change).max() <= (step + 1) / 2
+    for damaged in (packed[:5], packed[:-3], packed[:12] + bytes(9), b"x" * len(packed)) if packed else ():
+        with pytest.raises(MedCompressError, match="damaged"):
+            unpack_residual(damaged, residual.shape)
 
 
 @pytest.mark.parametrize("name", LOSSY)

@@ -67,12 +67,15 @@ class Scale:
     """A codec's own scale of quality: from `finest` to `coarsest` chunks get smaller and errors larger.
 
     logarithmic: equal factors, not equal differences, make about equal changes of quality.
+    slope, bend: along the scale ln b + bend * b, with b bits a sample, falls by about `slope`, nearly along a line.
     """
 
     name: str
     finest: float
     coarsest: float
     logarithmic: bool = False
+    slope: float = 10.0
+    bend: float = 0.0
 
     def at(self, position: float) -> float:
         """The value at a position from 0 (finest) to 1 (coarsest); positions beyond are clipped."""

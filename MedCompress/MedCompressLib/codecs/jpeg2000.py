@@ -44,7 +44,11 @@ class Jpeg2000:
 class Jpeg2000Budget(Jpeg2000):
     """One budget for all slices: equal quality, and so equal slope of rate and distortion, instead of equal bytes."""
 
-    capabilities = replace(Jpeg2000.capabilities, settings=(Exact, Knob))
+    capabilities = replace(
+        Jpeg2000.capabilities,
+        settings=(Exact, Knob),
+        scale=replace(Jpeg2000.capabilities.scale, slope=15.0, bend=0.45),
+    )
 
     def version(self) -> str:
         return f"{super().version()}, one budget"

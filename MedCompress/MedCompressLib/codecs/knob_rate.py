@@ -21,9 +21,7 @@ _MSE_BAND = (10**-0.02, 1.0)
 """From the target to 0.2 dB above it."""
 
 _TRIALS = 4
-_PASSES = 6
-_START = 0.4
-_SLOPE_OF_SIZE, _SLOPE_OF_MSE = 10.0, 16.0
+_PASSES = 12
 _SAMPLED_SHARE = 0.12
 _SEARCH_COST = 0.5
 """Trials on the sample may cost this part of one encoding of everything."""
@@ -31,13 +29,22 @@ _SEARCH_COST = 0.5
 _CLOSE = 0.05
 """Part by which a sample differs from the whole anyway."""
 
-_SMALL, _RUN, _SHORT_RUN = 64, 8, 4
+_SMALL, _RUN, _SHORT_RUN = 64, 5, 3
 """Slices in a sampled range, the short ones for small volumes."""
 
-_NUDGE, _NUDGE_OF_A_GROUP, _LEAST_GROUPS = 0.06, 0.1, 3
-"""Where so little is missing some of many groups are enough; a change of 0.1 in size or error is 0.4 dB or a QP."""
+_SLOPE_OF_MSE = 18.0
+"""Expected rise of the logarithmic error over the whole scale."""
+
+_USUAL_BITS, _USUAL_MSE = (0.35, 1.0), (0.26, 20.0)
+"""Where on the scale images usually take so many bits a sample or have such an error: there the search begins."""
+
+_NUDGE, _NUDGES, _LEAST_GROUPS = 0.0105, 2, 3
+"""Way along the scale, one QP or 0.9 dB, that some of many groups may go further than others; how often to try that."""
 
 _LEAST_MSE = 1e-9
+
+Value = Callable[[float, float], float]
+"""What a size and a mean squared error count for: rises with the position of the knob, nearly along a line."""
 
 
 class KnobEncoder(GroupEncoder):
@@ -49,97 +56,121 @@ class KnobEncoder(GroupEncoder):
 
     def to_size(self, total: int, beside: int = 0) -> Outcome:
         """As GroupEncoder.to_size, but with equal quality, not with equal bytes."""
+        samples = self._group_samples / self._length * self._slices
+
+        def value(size: float, _: float = 0.0) -> float:
+            bits = 8 * max(1.0, size) / samples
+            return -math.log(bits) - self._knob.bend * bits
+
+        place, bits = _USUAL_BITS
+        usual = place, value(bits * samples / 8)
         goal = total + beside
-
-        def sampled(size: float, _: float) -> float:
-            return -math.log(size + beside)
-
-        def reached() -> float:
-            return -math.log(sum(self._chunks.sizes) + beside)
-
-        band = (-math.log(_SIZE_BAND[1] * goal), -math.log(_SIZE_BAND[0] * goal))
-        value = self._search(sampled, reached, band, Trend(_SLOPE_OF_SIZE))
-        if band[0] <= value <= band[1]:
+        band = (value(_SIZE_BAND[1] * goal - beside), value(_SIZE_BAND[0] * goal - beside))
+        size, _ = self._search(value, band, usual, self._knob.slope)
+        if band[0] <= value(size) <= band[1]:
             return self._outcome()
-        raise Unreachable(math.exp(-value) - beside, coarse=self._position not in (0.0, 1.0))
+        raise Unreachable(size, coarse=self._position not in (0.0, 1.0))
 
     def to_mse(self, goal: float) -> Outcome:
         """As GroupEncoder.to_mse."""
 
-        def sampled(_: float, mse: float) -> float:
+        def value(_: float, mse: float) -> float:
             return math.log(max(_LEAST_MSE, mse))
 
-        def reached() -> float:
-            return math.log(max(_LEAST_MSE, self._mse(range(len(self._bounds)))))
-
-        band = (math.log(_MSE_BAND[0] * goal), math.log(_MSE_BAND[1] * goal))
-        value = self._search(sampled, reached, band, Trend(_SLOPE_OF_MSE), from_below=True)
-        if value <= band[1]:
+        place, mse = _USUAL_MSE
+        usual = place, value(0, mse * self._scale**2)
+        band = (value(0, _MSE_BAND[0] * goal), value(0, _MSE_BAND[1] * goal))
+        _, mse = self._search(value, band, usual, _SLOPE_OF_MSE, from_below=True)
+        if value(0, mse) <= band[1]:
             return self._outcome()
-        raise Unreachable(math.exp(value))
+        raise Unreachable(mse)
 
     def _search(
         self,
-        sampled: Callable[[float, float], float],
-        reached: Callable[[], float],
+        value: Value,
         band: tuple[float, float],
-        trend: Trend,
+        usual: tuple[float, float],
+        slope: float,
         from_below: bool = False,
-    ) -> float:
-        """Encode until `reached` lies in the band, or no position of the knob does better; its last value.
+    ) -> tuple[float, float]:
+        """Encode until the value lies in the band, or no position of the knob does better; size and error then.
 
-        sampled: the value of a size and a mean squared error. from_below: a value below the band will do.
+        usual: a position and the value that is to be expected there. from_below: a value below the band will do.
         """
         goal = sum(band) / 2
-        self._position = self._search_sample(sampled, goal, trend)
-        tried: dict[float, float] = {}
+        trend = self._search_sample(value, goal, usual, slope)
+        full, tried = Trend(trend.slope_at(self._position)), {}
         for attempt in range(_PASSES):
             self._encode_all("Encoding" if attempt == 0 else "Adjusting")
-            value = tried[self._position] = reached()
-            if band[0] <= value <= band[1]:
-                return value
-            if attempt == 0:
-                shift = value - trend.value(self._position) if trend.trials else 0.0
-                full = Trend(trend.slope, [(place, found + shift) for place, found in trend.trials])
-            else:
-                full = Trend(trend.slope, list(tried.items()))
-            if attempt == 0:
-                full.add(self._position, value)
+            reached = tried[self._position] = self._reached()
+            if band[0] <= value(*reached) <= band[1]:
+                return reached
+            full.add(self._position, value(*reached))
             following = full.find(goal)
             if following in tried:
                 break
-            if self._length > 1 and len(self._bounds) >= _LEAST_GROUPS and abs(goal - value) < _NUDGE:
-                self._nudge(following - self._position, abs(goal - value))
-                value = reached()
-                if band[0] <= value <= band[1]:
-                    return value
+            still = set(range(len(self._bounds)) if self._length > 1 and len(self._bounds) >= _LEAST_GROUPS else ())
+            place = self._position
+            for _ in range(_NUDGES):
+                if not self._nudge(following - place, still, self._weights(value)):
+                    break
+                reached, place = self._reached(), following
+                if band[0] <= value(*reached) <= band[1]:
+                    return reached
+                full.add(place, value(*reached))
+                following = full.find(goal)
             self._position = following
-        best = min(tried, key=lambda place: (from_below and tried[place] > band[1], abs(tried[place] - goal)))
+
+        def missed(place: float) -> tuple[bool, float, float]:
+            found = value(*tried[place])
+            return from_below and found > band[1], abs(found - goal), abs(place - 0.5)
+
+        best = min(tried, key=missed)
         if best != self._position:
             self._position = best
             if from_below:
                 self._encode_all("Adjusting")
         return tried[best]
 
-    def _nudge(self, shift: float, distance: float) -> None:
-        """Encode only some of the groups anew, each moved further than `shift`, but too little to be seen."""
-        count = len(self._bounds)
-        some = min(count, math.ceil(count * distance / _NUDGE_OF_A_GROUP))
-        setting = Knob(self._knob.at(self._position + shift * count / some))
-        kept = self._setting
-        self._run({part * count // some: setting for part in range(some)}, "Adjusting")
-        self._setting = kept
+    def _reached(self) -> tuple[float, float]:
+        return sum(self._chunks.sizes), self._mse(range(len(self._bounds)))
 
-    def _search_sample(self, sampled: Callable[[float, float], float], goal: float, trend: Trend) -> float:
+    def _weights(self, value: Value) -> list[float]:
+        """How much each group counts for the value: its bytes or its squared errors."""
+        if value(1, 1) == value(1, 2):
+            return [float(size) for size in self._chunks.sizes]
+        return [self._errors[index].squares for index in range(len(self._bounds))]
+
+    def _nudge(self, shift: float, still: set[int], weights: list[float]) -> bool:
+        """Encode the heaviest groups of `still` anew and take them out of it; false where that would not be enough.
+
+        They move further than `shift`, as the others stay, but too little to be seen.
+        """
+        share, some = 0.0, []
+        for index in sorted(still, key=lambda index: (-weights[index], index)):
+            if share * _NUDGE < abs(shift):
+                share += weights[index] / sum(weights)
+                some.append(index)
+        if not share or share * _NUDGE < abs(shift) or 2 * len(some) > len(weights):
+            return False
+        kept = self._setting
+        self._run(dict.fromkeys(some, Knob(self._knob.at(self._position + shift / share))), "Adjusting")
+        self._setting = kept
+        still.difference_update(some)
+        return True
+
+    def _search_sample(self, value: Value, goal: float, usual: tuple[float, float], slope: float) -> Trend:
+        """Sets the position to that with which the sample comes nearest to the goal; what was tried on the way."""
         runs, firsts, trials = self._sample()
-        position = _START
+        trend = Trend(slope)
+        self._position = min(0.9, max(0.1, usual[0] + (goal - usual[1]) / slope))
         for _ in range(trials):
-            value = sampled(*self._try(runs, firsts, position))
-            trend.add(position, value)
-            position = trend.find(goal)
-            if abs(value - goal) < _CLOSE:
+            found = value(*self._try(runs, firsts, self._position))
+            trend.add(self._position, found)
+            self._position = trend.find(goal)
+            if abs(found - goal) < _CLOSE:
                 break
-        return position
+        return trend
 
     def _encode_all(self, name: str) -> None:
         setting = Knob(self._knob.at(self._position))
@@ -161,9 +192,8 @@ class KnobEncoder(GroupEncoder):
         """
         length = min(self._length, _RUN if self._slices >= _SMALL else _SHORT_RUN)
         count = max(1, round(self._slices * _SAMPLED_SHARE / length))
-        chosen = sorted({round((part + 0.5) * len(self._bounds) / count - 0.5) for part in range(count)})
-        middles = [(start + stop - length) // 2 for start, stop in (self._bounds[index] for index in chosen)]
-        runs = [(max(0, start), min(self._slices, max(0, start) + length)) for start in middles]
+        starts = [round((part + 0.5) * self._slices / count - length / 2) for part in range(count)]
+        runs = [(start, start + length) for start in starts]
         firsts = [(start, start + 1) for start, _ in runs] if 1 < length < self._length else []
         cost = sum(stop - start for start, stop in (*runs, *firsts)) / self._slices
         return runs, firsts, min(_TRIALS, int(_SEARCH_COST / cost))

@@ -67,7 +67,7 @@ class GroupEncoder:
 
     bounds: (first, last + 1) slice of each group. trial(first, stop, setting): reads, encodes, decodes and compares one
     group, here or on another machine; raises where it must come back equal and does not.
-    group_bytes: bytes of the codes of the largest group. scale: source units of one coded unit.
+    group_samples: of the largest group. scale: source units of one coded unit.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class GroupEncoder:
         bounds: list[tuple[int, int]],
         trial: Callable[[int, int, Setting], tuple[bytes, GroupError]],
         chunks: ChunkStore,
-        group_bytes: int,
+        group_samples: int,
         threads: int | None = None,
         progress: Progress = silent,
         scale: float = 1.0,
@@ -83,7 +83,7 @@ class GroupEncoder:
         self._bounds = bounds
         self._trial = trial
         self._chunks = chunks
-        self._group_bytes = group_bytes
+        self._group_samples = group_samples
         self._threads = thread_count(threads)
         self._progress = progress
         self._scale = scale
@@ -120,7 +120,7 @@ class GroupEncoder:
         reached = sum(self._chunks.sizes)
         if _within(reached + beside, _SIZE_LIMITS, total + beside):
             return self._outcome()
-        extreme = Budget(1 if reached > total else 4 * total + self._group_bytes)
+        extreme = Budget(1 if reached > total else 4 * total + 2 * self._group_samples)
         self._run(dict.fromkeys(share, extreme), "Finding the limit")
         limit = sum(self._chunks.sizes)
         coarse = limit < total < reached or reached < total < limit

@@ -9,6 +9,9 @@ _LEAST_SLOPE = 0.5
 _APART = 0.02
 """The slope between closer trials says more about noise than about the function."""
 
+_NOISE, _NOISE_OF_A_SAMPLE = 0.01, 0.03
+"""Trials so far apart say as much about the slope as was expected of it before."""
+
 _SMOOTH = 6
 """After so many trials the function is no line: every other trial halves the bracket."""
 
@@ -37,16 +40,17 @@ class Trend:
         step = (goal - start[1]) / self._slope_at(start)
         return min(1.0, max(0.0, start[0] + min(_LARGEST_STEP, max(-_LARGEST_STEP, step))))
 
-    def value(self, position: float) -> float:
-        """The value at a position by linear interpolation and extrapolation."""
-        start = min(self.trials, key=lambda trial: abs(trial[0] - position))
-        return start[1] + (position - start[0]) * self._slope_at(start, towards=position)
+    def slope_at(self, position: float) -> float:
+        """Rise from position 0 to 1 around a position, of what is known from samples: near to the expected one where
+        they lie close together."""
+        start = min(self.trials, key=lambda trial: abs(trial[0] - position), default=None)
+        return self.slope if start is None else self._slope_at(start, _NOISE_OF_A_SAMPLE)
 
-    def _slope_at(self, start: tuple[float, float], towards: float | None = None) -> float:
+    def _slope_at(self, start: tuple[float, float], noise: float = _NOISE) -> float:
         others = [trial for trial in self.trials if trial[0] != start[0]]
         if not others:
             return self.slope
-        ahead = [] if towards is None else [place for place in others if (place[0] > start[0]) == (towards > start[0])]
-        apart = [place for place in ahead or others if abs(place[0] - start[0]) >= _APART]
-        near = min(apart or ahead or others, key=lambda place: abs(place[0] - start[0]))
-        return max(_LEAST_SLOPE, (near[1] - start[1]) / (near[0] - start[0]))
+        apart = [place for place in others if abs(place[0] - start[0]) >= _APART]
+        near = min(apart or others, key=lambda place: abs(place[0] - start[0]))
+        width, rise = near[0] - start[0], near[1] - start[1]
+        return max(_LEAST_SLOPE, (noise**2 * self.slope + width * rise) / (noise**2 + width**2))

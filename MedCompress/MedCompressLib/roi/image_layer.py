@@ -48,7 +48,7 @@ class ImageLayer:
         at_once = max(1, min(thread_count(threads), _BYTES_IN_FLIGHT // group_bytes))
         scale = codec.capabilities.scale
         native = {Budget, Distortion} & set(codec.capabilities.settings)
-        arguments = (bounds, self._trial, self.chunks, group_bytes, at_once, progress)
+        arguments = (bounds, self._trial, self.chunks, self.slices * image[0].size, at_once, progress)
         knob = scale is not None and not native
         self._encoder = KnobEncoder(*arguments, knob=scale) if knob else GroupEncoder(*arguments)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from MedCompressLib.quality import ms_ssim, ms_ssim_map, ms_ssim_scales, ssim, ssim_map
+from MedCompressLib.quality import ms_ssim, ms_ssim_map, ms_ssim_scales, ssim, ssim_map, ssims
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 from skimage.metrics import structural_similarity
@@ -185,3 +185,13 @@ def test_the_multiscale_map_of_an_even_difference_is_even():
     expected = ((2 * 900 * 600 + c1) / (900**2 + 600**2 + c1)) ** 0.1333
     np.testing.assert_allclose(ms_ssim_map(reference, test, 4096), expected, rtol=2e-4)
     assert ms_ssim(reference, test, 4096) == pytest.approx(expected, rel=2e-4)
+
+
+def test_many_masks_and_peaks_at_once_are_each_what_they_are_alone():
+    reference, test = textured((3, 24, 30))
+    some = np.zeros(reference.shape, bool)
+    some[1, 5:9, 8:14] = True
+    masks, peaks = [some, ~some, None], (4096.0, 65535.0)
+    expected = [[ssim(reference, test, peak, mask) for peak in peaks] for mask in masks]
+    assert ssims(reference, test, peaks, masks) == expected
+    assert len({value for row in expected for value in row}) == 6

@@ -10,7 +10,7 @@ from .error_sum import ErrorSum, max_error, mse, psnr
 from .multiscale import ms_ssim, ms_ssim_map, ms_ssim_scales
 from .peak import Peak, choose_peak
 from .report import Measures, QualityReport, compare
-from .structural_similarity import ssim, ssim_map
+from .structural_similarity import ssim, ssim_map, ssims
 from .total_variation import weighted_total_variation
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "psnr",
     "ssim",
     "ssim_map",
+    "ssims",
     "weighted_total_variation",
 ]

@@ -1,5 +1,7 @@
 """SSIM within each slice, after Wang et al. 2004, IEEE Trans. Image Process. 13(4), 600-612."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .checks import checked_mask, checked_pair, checked_peak, float_slice, mask_slice
@@ -22,9 +24,17 @@ def window_mean(image: np.ndarray) -> np.ndarray:
 def similarity(reference: np.ndarray, test: np.ndarray, peak: float) -> tuple[np.ndarray, np.ndarray]:
     """Luminance term and contrast-structure term of two slices [j, i] in float64; SSIM is their product.
 
-    Wang et al. 2004, eqs. 6-13. Written in sum s and difference d of the images: 2xy = (s^2 - d^2) / 2 and
-    x^2 + y^2 = (s^2 + d^2) / 2 hold for means and for (co)variances, which saves one of five filters and gives
-    exactly 1 where the images are equal. Variances are taken after subtracting the slice's mean: no cancellation.
+    Wang et al. 2004, eqs. 6-13.
+    """
+    return _terms(_moments(reference, test), peak)
+
+
+def _moments(reference: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Squared means, then variances, of the sum s and the difference d of two slices in the window around each pixel.
+
+    2xy = (s^2 - d^2) / 2 and x^2 + y^2 = (s^2 + d^2) / 2 hold for means and for (co)variances, which saves one of five
+    filters and gives exactly 1 where the images are equal. Variances are taken after subtracting the slice's mean: no
+    cancellation.
     """
     total, difference = reference + test, reference - test
     offset = total.mean()
@@ -37,6 +47,11 @@ def similarity(reference: np.ndarray, test: np.ndarray, peak: float) -> tuple[np
     variance_difference = np.maximum(window_mean(difference) - square_difference, 0)
     mean_total += offset
     square_total = np.multiply(mean_total, mean_total, out=mean_total)
+    return square_total, square_difference, variance_total, variance_difference
+
+
+def _terms(moments: tuple[np.ndarray, ...], peak: float) -> tuple[np.ndarray, np.ndarray]:
+    square_total, square_difference, variance_total, variance_difference = moments
     return (
         _ratio(square_total, square_difference, 2 * (K1 * peak) ** 2),
         _ratio(variance_total, variance_difference, 2 * (K2 * peak) ** 2),
@@ -46,7 +61,7 @@ def similarity(reference: np.ndarray, test: np.ndarray, peak: float) -> tuple[np
 def _ratio(a: np.ndarray, b: np.ndarray, stabilizer: float) -> np.ndarray:
     numerator = a - b
     numerator += stabilizer
-    denominator = np.add(a, b, out=a)
+    denominator = a + b
     denominator += stabilizer
     return np.divide(numerator, denominator, out=numerator)
 
@@ -73,17 +88,34 @@ def ssim(reference: np.ndarray, test: np.ndarray, peak: float, mask: np.ndarray 
     11x11 Gaussian window, sigma 1.5, K1 = 0.01, K2 = 0.03, L = peak. A larger peak gives a higher value: report both.
     With a mask the mean over its voxels (`slice_mean` says which count near the border).
     """
+    return ssims(reference, test, (peak,), (mask,))[0][0]
+
+
+def ssims(
+    reference: np.ndarray, test: np.ndarray, peaks: Sequence[float], masks: Sequence[np.ndarray | None]
+) -> list[list[float]]:
+    """`ssim` for each mask and each peak [mask][peak], in little more time than one takes."""
     reference, test = checked_pair(reference, test)
-    mask, peak = checked_mask(mask, reference.shape), checked_peak(peak)
+    masks = [checked_mask(mask, reference.shape) for mask in masks]
+    peaks = [checked_peak(peak) for peak in peaks]
 
-    def of_slice(k: int) -> tuple[float, float]:
-        inside = mask_slice(mask, k)
-        if inside is not None and not inside.any():
-            return 0.0, 0.0
-        terms = similarity(float_slice(reference, k, "reference"), float_slice(test, k, "test"), peak)
-        return slice_mean(terms[0] * terms[1], inside)
+    def of_slice(k: int) -> list[list[tuple[float, float]]]:
+        insides = [mask_slice(mask, k) for mask in masks]
+        counted = [inside is None or bool(inside.any()) for inside in insides]
+        if not any(counted):
+            return [[(0.0, 0.0)] * len(peaks) for _ in masks]
+        moments = _moments(float_slice(reference, k, "reference"), float_slice(test, k, "test"))
+        maps = [np.multiply(*_terms(moments, peak)) for peak in peaks]
+        return [
+            [slice_mean(values, inside) if counts else (0.0, 0.0) for values in maps]
+            for inside, counts in zip(insides, counted, strict=True)
+        ]
 
-    return weighted_average(map_slices(of_slice, len(reference)))
+    slices = list(map_slices(of_slice, len(reference)))
+    return [
+        [weighted_average(found[mask][peak] for found in slices) for peak in range(len(peaks))]
+        for mask in range(len(masks))
+    ]
 
 
 def weighted_average(pairs) -> float:

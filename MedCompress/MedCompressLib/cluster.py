@@ -37,7 +37,7 @@ def on_cluster(plan: Plan, scheduler: str) -> Iterator[tuple[TryGroup, int]]:
         send = partial(client.submit, trial, pure=False)
 
         def try_group(start: int, stop: int, setting: Setting) -> Any:
-            return _result(send(plan.source.read(start, stop), start, setting), scheduler)
+            return _result(client, send(plan.source.read(start, stop), start, setting), scheduler)
 
         with _large_groups_allowed():
             yield try_group, plan.threads(2 * threads)
@@ -101,9 +101,13 @@ def _versions(codec: Codec) -> tuple[str, str]:
     return f"MedCompress {__version__}", codec.version()
 
 
-def _result(future: Any, scheduler: str) -> Any:
+def _result(client: Any, future: Any, scheduler: str) -> Any:
     try:
-        return future.result()
+        while True:
+            try:
+                return future.result(_CONNECT_SECONDS)
+            except TimeoutError:
+                _threads(client, scheduler)  # Dask itself waits for ever when the last worker has gone
     except MedCompressError:
         raise
     except (Exception, CancelledError) as error:

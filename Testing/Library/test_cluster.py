@@ -1,6 +1,11 @@
 """Groups spread over a Dask cluster: the same bytes as on one machine, failures in one sentence."""
 
 import pickle
+import re
+import socketserver
+import subprocess
+import sys
+import threading
 
 import pytest
 from archives import textured
@@ -103,6 +108,24 @@ def test_nobody_at_the_address(stack, tmp_path, monkeypatch):
     with pytest.raises(MedCompressError, match="no Dask scheduler answers"):
         compress(stack, tmp_path / "a.mcz", scheduler="tcp://127.0.0.1:9")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_address_that_is_none_or_not_a_scheduler_s_is_one_line(stack, tmp_path):
+    with socketserver.TCPServer(("127.0.0.1", 0), Chatty) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        for address in ("nonsense", f"tcp://127.0.0.1:{other.server_address[1]}"):
+            options = ["compress", str(stack), str(tmp_path / "a.mcz"), "--lossless", "--scheduler", address]
+            done = subprocess.run([sys.executable, "-m", "medcompress", *options], capture_output=True, text=True)
+            assert done.returncode == 2
+            assert re.fullmatch("medcompress: no Dask scheduler answers at .*\n", done.stderr)
+        other.shutdown()
+
+
+class Chatty(socketserver.BaseRequestHandler):
+    """A server of another kind, whose words Dask takes for the length of a message."""
+
+    def handle(self):
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
 
 def test_a_cluster_without_workers(stack, tmp_path, monkeypatch):

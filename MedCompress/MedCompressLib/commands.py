@@ -168,19 +168,21 @@ def _target(options: argparse.Namespace) -> Target:
     return next(kind(value) for kind, value in kinds.items() if value is not None)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, series: str | None = None) -> Any:
     from .compression import decompress
     from .sources import open_source
     from .volume import Volume
 
     if path.suffix.lower() == ".mcz":
         return decompress(path)
-    with closing(open_source(path)) as source:
+    with closing(open_source(path, series)) as source:
         return Volume(source.read(0, source.shape[0]), source.geometry, source.modality, source.name)
 
 
 def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
     if options.roi is not None:
+        if options.scheduler is not None:
+            raise MedCompressError("regions are compressed on this machine alone: leave --scheduler out, or --roi")
         return run_compress_roi(options, _target(options), _read, progress)
     if options.restore or options.margin or options.roi_labels or options.in_plane or options.roi_method != "exact":
         raise MedCompressError("--restore, --margin, --in-plane and --roi-... go with a region: give --roi MASK")

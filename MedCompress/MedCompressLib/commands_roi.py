@@ -36,7 +36,7 @@ def add_roi_options(command: argparse.ArgumentParser) -> None:
 
 
 def run_compress_roi(
-    options: argparse.Namespace, target: Target, read: Callable[[Path], Any], progress: Progress
+    options: argparse.Namespace, target: Target, read: Callable[..., Any], progress: Progress
 ) -> tuple[Any, str]:
     """`medcompress compress --roi`; returns the report for JSON and a line for the terminal."""
     from dataclasses import replace
@@ -44,7 +44,7 @@ def run_compress_roi(
     from .roi import compress_roi
 
     progress(0.0, f"Reading {options.input}")
-    volume = read(options.input)
+    volume = read(options.input, options.series)
     if options.modality:
         volume = replace(volume, modality=options.modality.upper())
     regions, probability, notes = _regions(options, volume, read)

@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("cancelled: nothing was written")
     except MemoryError:
         return _fail("there is not enough memory for this volume: close other programs or use a smaller volume")
+    except ImportError as error:
+        return _fail(f"a package cannot be imported ({error}): install it with 'pip install {error.name or 'PACKAGE'}'")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE

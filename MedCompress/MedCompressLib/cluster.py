@@ -7,6 +7,7 @@ the archive is the same to the byte.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ def on_cluster(plan: Plan, scheduler: str) -> Iterator[tuple[TryGroup, int]]:
         send = partial(client.submit, trial, pure=False)
 
         def try_group(start: int, stop: int, setting: Setting) -> Any:
-            return _result(send(plan.source.read(start, stop), start, setting), scheduler)
+            return _result(client, send(plan.source.read(start, stop), start, setting), scheduler)
 
         with _large_groups_allowed():
             yield try_group, plan.threads(2 * threads)
@@ -54,11 +55,13 @@ def _connect(scheduler: str) -> Any:
         ) from None
     try:
         return Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise MedCompressError(
-            f"no Dask scheduler answers at {scheduler} ({str(error) or type(error).__name__}): "
-            "start one with 'dask scheduler', or check the address"
-        ) from None
+    except Exception as error:  # also what comes of taking another server's words for Dask's, such as MemoryError
+        reason = str(error) or type(error).__name__
+    gc.collect()  # closes the failed client, which takes 20 s and ends with a traceback if left to the end of Python
+    raise MedCompressError(
+        f"no Dask scheduler answers at {scheduler or 'no address'} ({reason}): "
+        "start one with 'dask scheduler', or check the address"
+    )
 
 
 @contextmanager
@@ -101,9 +104,13 @@ def _versions(codec: Codec) -> tuple[str, str]:
     return f"MedCompress {__version__}", codec.version()
 
 
-def _result(future: Any, scheduler: str) -> Any:
+def _result(client: Any, future: Any, scheduler: str) -> Any:
     try:
-        return future.result()
+        while True:
+            try:
+                return future.result(_CONNECT_SECONDS)
+            except TimeoutError:
+                _threads(client, scheduler)  # Dask itself waits for ever when the last worker has gone
     except MedCompressError:
         raise
     except (Exception, CancelledError) as error:

@@ -166,6 +166,8 @@ def test_nan_is_kept_or_needs_a_number(run, tmp_path):
         (["compress", "{source}", "{folder}/no/a.mcz", "--lossless"], "folder"),
         (["compress", "{folder}/missing.nrrd", "{folder}/a.mcz", "--lossless"], "missing.nrrd"),
         (["compress", "{source}", "{folder}/a.mcz", "--lossless", "--series", "1"], "series"),
+        (["compress", "{source}", "{folder}/a.mcz", "--psnr", "40", "--roi", "otsu", "--series", "1"], "series"),
+        (["compress", "{source}", "{folder}/a.mcz", "--roi", "otsu", "--scheduler", "tcp://a:1"], "leave --scheduler"),
         (["info", "{source}"], "no MedCompress archive"),
         (["verify", "{folder}/missing.mcz"], "cannot be read"),
         (["decompress", "{source}", "{folder}/a.nrrd"], "no MedCompress archive"),
@@ -188,6 +190,12 @@ def test_a_disk_that_fails_is_one_line(run, source, tmp_path, monkeypatch):
     monkeypatch.setattr("MedCompressLib.compression.compress", fail)
     code, out, err = run("compress", source, tmp_path / "a.mcz", "--lossless")
     assert (code, out, err.count("\n")) == (2, "", 1) and "Input/output error" in err and "ct.nrrd" in err
+
+
+def test_a_package_that_is_missing_is_one_line(run, source, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    code, out, err = run("compress", source, tmp_path / "a.mcz", "--lossless")
+    assert (code, out, err.count("\n")) == (2, "", 1) and "pip install SimpleITK" in err
 
 
 def test_a_closed_pipe_is_no_traceback(source):

@@ -1,6 +1,11 @@
 """Groups spread over a Dask cluster: the same bytes as on one machine, failures in one sentence."""
 
 import pickle
+import re
+import socketserver
+import subprocess
+import sys
+import threading
 
 import pytest
 from archives import textured
@@ -88,11 +93,39 @@ def test_a_worker_that_dies_does_not_end_the_work(stack, tmp_path):
     assert (tmp_path / "here.mcz").read_bytes() == (tmp_path / "there.mcz").read_bytes()
 
 
+def test_the_last_worker_that_dies_ends_the_work_with_an_error(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr("MedCompressLib.cluster._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("MedCompressLib.cluster._WORKER_SECONDS", 1)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as local:
+        progress = Progress(lambda fraction, _: fraction > 0.3 and local.workers and local.scale(0))
+        with pytest.raises(MedCompressError, match="has no workers"):
+            compress(stack, tmp_path / "a.mcz", scheduler=local.scheduler_address, progress=progress)
+    assert not list(tmp_path.iterdir())
+
+
 def test_nobody_at_the_address(stack, tmp_path, monkeypatch):
     monkeypatch.setattr("MedCompressLib.cluster._CONNECT_SECONDS", 1)
     with pytest.raises(MedCompressError, match="no Dask scheduler answers"):
         compress(stack, tmp_path / "a.mcz", scheduler="tcp://127.0.0.1:9")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_address_that_is_none_or_not_a_scheduler_s_is_one_line(stack, tmp_path):
+    with socketserver.TCPServer(("127.0.0.1", 0), Chatty) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        for address in ("nonsense", f"tcp://127.0.0.1:{other.server_address[1]}"):
+            options = ["compress", str(stack), str(tmp_path / "a.mcz"), "--lossless", "--scheduler", address]
+            done = subprocess.run([sys.executable, "-m", "medcompress", *options], capture_output=True, text=True)
+            assert done.returncode == 2
+            assert re.fullmatch("medcompress: no Dask scheduler answers at .*\n", done.stderr)
+        other.shutdown()
+
+
+class Chatty(socketserver.BaseRequestHandler):
+    """A server of another kind, whose words Dask takes for the length of a message."""
+
+    def handle(self):
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
 
 def test_a_cluster_without_workers(stack, tmp_path, monkeypatch):

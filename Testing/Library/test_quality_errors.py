@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from MedCompressLib.errors import MedCompressError
-from MedCompressLib.quality import ErrorSum, choose_peak, max_error, mse, psnr
+from MedCompressLib.quality import ErrorSum, choose_peak, compare, max_error, mse, psnr
 from skimage.metrics import peak_signal_noise_ratio
 
-INTEGER_TYPES = [np.uint8, np.int16, np.uint16, np.int32, np.uint32]
+INTEGER_TYPES = [np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
 
 
 @st.composite
@@ -29,7 +29,7 @@ def test_errors_of_integers_equal_exact_arithmetic(pair):
     differences = [int(a) - int(b) for a, b in zip(reference.flat, test.flat, strict=True)]
     exact = Fraction(sum(d * d for d in differences), len(differences))
 
-    assert max_error(reference, test) == max(map(abs, differences))
+    assert max_error(reference, test) == float(max(map(abs, differences)))
     assert mse(reference, test) == pytest.approx(float(exact), rel=1e-14)
     if exact:
         assert psnr(reference, test, 4096) == pytest.approx(10 * math.log10(4096**2 / exact), abs=1e-10)
@@ -74,6 +74,15 @@ def test_unsigned_extremes_do_not_wrap_around():
     black, white = np.zeros((1, 2, 2), np.uint16), np.full((1, 2, 2), 65535, np.uint16)
     assert max_error(black, white) == 65535
     assert psnr(black, white, 65535) == pytest.approx(0, abs=1e-12)
+
+
+def test_errors_between_values_that_float64_cannot_tell_apart_are_exact():
+    top = np.iinfo(np.int64).max
+    reference = np.array([[[top, top - 1, -top]]], np.int64)
+    test = np.array([[[top - 3, top, -top]]], np.int64)
+    report = compare(reference, test)
+    assert (report.max_error, report.mse, report.peak) == (3, 10 / 3, float(2 * top))
+    assert choose_peak("MR", reference[:, :, :2]).value == 1
 
 
 @pytest.mark.parametrize(

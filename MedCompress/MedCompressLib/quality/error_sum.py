@@ -9,8 +9,20 @@ from .checks import check_finite, checked_mask, checked_pair, checked_peak
 from .slices import map_slices
 
 
+def differences(reference: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """reference - test in float64 for arrays of one shape; no type wraps around, and 64-bit integers, which float64
+    cannot hold, are subtracted exactly before they are rounded."""
+    common = np.result_type(reference.dtype, test.dtype)
+    if common.kind not in "iu" or common.itemsize < 8:
+        return np.subtract(reference, test, dtype=np.float64)
+    first, second = reference.astype(common), test.astype(common)
+    larger, smaller = np.maximum(first, second), np.minimum(first, second)
+    apart = (larger.view(np.uint64) - smaller.view(np.uint64)).astype(np.float64)
+    return np.where(first < second, -apart, apart)
+
+
 class ErrorSum:
-    """Errors of a volume that passes by slab by slab; differences are taken in float64, so no type wraps around.
+    """Errors of a volume that passes by slab by slab.
 
     `count` is the number of voxels seen, `squares` the sum of their squared differences, `max_error` the largest
     absolute difference in the image's units.
@@ -39,7 +51,7 @@ class ErrorSum:
             return
         check_finite(reference, "reference")
         check_finite(test, "test")
-        difference = np.subtract(reference, test, dtype=np.float64)
+        difference = differences(reference, test)
         self.add_difference(difference if mask is None else difference[np.asarray(mask) != 0])
 
     def add_difference(self, difference: np.ndarray) -> None:

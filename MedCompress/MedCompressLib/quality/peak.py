@@ -25,8 +25,7 @@ def data_range(image: np.ndarray) -> float:
         check_finite(part, "reference")
         lowest.append(part.min())
         highest.append(part.max())
-    low, high = min(lowest), max(highest)
-    return float(high) - float(low)
+    return float(max(highest).item() - min(lowest).item())
 
 
 def choose_peak(modality: str | None, reference: np.ndarray) -> Peak:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .checks import checked_mask, checked_pair, checked_peak, float_slice, mask_slice
 from .entropy_bits import entropy_of
-from .error_sum import ErrorSum
+from .error_sum import ErrorSum, differences
 from .multiscale import ms_ssim_scales, slice_similarity
 from .peak import Peak, choose_peak
 from .slices import map_slices
@@ -113,7 +113,7 @@ def _slice_row(reference, test, mask, regions, peak, k) -> list[tuple[ErrorSum, 
     x, y = float_slice(reference, k, "reference"), float_slice(test, k, "test")
     inside = mask_slice(mask, k)
     selections = [None if region is None else inside == region for region in regions]
-    difference = x - y
+    difference = differences(reference[k], test[k])
     errors = [ErrorSum() for _ in regions]
     for error, selected in zip(errors, selections, strict=True):
         error.add_difference(difference if selected is None else difference[selected])

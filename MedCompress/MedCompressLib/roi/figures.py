@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..quality import entropy, psnr, ssims
+from ..quality.error_sum import differences
 
 PEAKS = (4096.0, 65535.0)
 """The CT convention, and that of Luu et al. 2021."""
@@ -25,7 +26,7 @@ def roi_figures(source: np.ndarray, result: np.ndarray, roi: np.ndarray) -> dict
             value = float(psnr(source, result, peak, mask))
             figures[f"psnr_{peak:.0f}"] = None if np.isinf(value) else value
             figures[f"ssim_{peak:.0f}"] = similarity
-    difference = np.abs(np.subtract(source[roi], result[roi], dtype=np.float64))
+    difference = np.abs(differences(source[roi], result[roi]))
     return {
         "roi_voxels": int(roi.sum()),
         "roi_max_error": float(difference.max()),

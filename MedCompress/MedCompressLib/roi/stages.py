@@ -12,7 +12,7 @@ from .. import __version__
 from ..archive import Layer, Manifest
 from ..archive.canvas import Canvas
 from ..codecs.chunk_store import ChunkStore
-from ..quality.error_sum import ErrorSum
+from ..quality.error_sum import ErrorSum, differences
 from ..regions import chunk
 from ..targets import Target
 from .image_layer import ImageLayer
@@ -89,7 +89,7 @@ class Stages:
         for start in range(0, len(source), _SLAB):
             part = slice(start, start + _SLAB)
             restored = self.plan.mapping.inverse(self._canvas.codes[part])
-            difference = np.subtract(source[part], restored, dtype=np.float64)
+            difference = differences(source[part], restored)
             inside.add_difference(difference[self.roi[part]])
             outside.add_difference(difference[~self.roi[part]])
         whole = ErrorSum()

@@ -167,7 +167,7 @@ def test_nan_is_kept_or_needs_a_number(run, tmp_path):
         (["compress", "{folder}/missing.nrrd", "{folder}/a.mcz", "--lossless"], "missing.nrrd"),
         (["compress", "{source}", "{folder}/a.mcz", "--lossless", "--series", "1"], "series"),
         (["compress", "{source}", "{folder}/a.mcz", "--psnr", "40", "--roi", "otsu", "--series", "1"], "series"),
-        (["compress", "{source}", "{folder}/a.mcz", "--roi", "otsu", "--scheduler", "tcp://a:1"], "leave --scheduler"),
+        (["compress", "{source}", "{folder}/a.mcz", "--psnr", "9", "--roi", "otsu", "--scheduler", "a"], "leave --sch"),
         (["info", "{source}"], "no MedCompress archive"),
         (["verify", "{folder}/missing.mcz"], "cannot be read"),
         (["decompress", "{source}", "{folder}/a.nrrd"], "no MedCompress archive"),

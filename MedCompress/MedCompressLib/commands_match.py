@@ -42,6 +42,9 @@ def run_match(options: argparse.Namespace, progress: Progress) -> tuple[Any, str
     from .matching import match
     from .sources import open_source
 
+    for path in (options.csv, options.plot):
+        if path and not path.parent.is_dir():
+            raise MedCompressError(f"the folder of {path} does not exist: create it or give another path")
     progress(0.0, f"Reading {options.input}")
     with closing(open_source(options.input, options.series)) as source:
         if options.modality:
@@ -86,7 +89,7 @@ def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
             writer.writeheader()
             writer.writerows(rows)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, ".csv") from None
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
@@ -105,8 +108,8 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, ".png") from None
 
 
-def _cannot_write(path: Path, error: Exception) -> MedCompressError:
-    return MedCompressError(f"{path} cannot be written ({error}): give another path, such as {path.stem}.png")
+def _cannot_write(path: Path, error: Exception, suffix: str) -> MedCompressError:
+    return MedCompressError(f"{path} cannot be written ({error}): give another path, such as {path.stem}{suffix}")

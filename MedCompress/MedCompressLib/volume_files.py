@@ -1,6 +1,7 @@
 """Volumes in files: which reader or writer a path needs, and that nothing half-written or half-read passes as whole."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def write(volume: Volume, path: Path, compressed: bool = True) -> None:
 
 def reason(error: Exception) -> str:
     """The last meaningful line of an exception, without ITK's file names and addresses."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if re.search("[A-Za-z]{3}", line)]  # no rows of matrices
     line = lines[-1] if lines else type(error).__name__
     return line.split("): ", 1)[-1].removeprefix("sitk::ERROR: ").removeprefix("Reason: ")
 

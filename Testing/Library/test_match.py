@@ -23,9 +23,7 @@ def volume():
 
 def test_both_codecs_reach_the_same_quality_and_the_size_is_that_of_an_archive(volume, tmp_path):
     rows = match(volume, ["jpeg2000", "hevc"], [45, 55])
-    assert [(row.codec, row.target) for row in rows] == [
-        ("jpeg2000", 45), ("jpeg2000", 55), ("hevc", 45), ("hevc", 55)
-    ]
+    assert [(row.codec, row.target) for row in rows] == [("jpeg2000", 45), ("jpeg2000", 55), ("hevc", 45), ("hevc", 55)]
     for row in rows:
         assert row.target <= row.psnr <= row.target + 0.2 and row.peak == 4096
         report = compress(volume, tmp_path / "a.mcz", row.codec, Psnr(row.target))
@@ -80,3 +78,9 @@ def test_qualities(text, values):
 def test_senseless_qualities_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="40:60:5"):
         qualities(text)
+
+
+def test_a_folder_that_is_missing_is_told_before_the_work(tmp_path, capsys):
+    options = ["--codecs", "jpeg2000", "--psnr", "40", "--csv", str(tmp_path / "no" / "a.csv")]
+    assert main(["match", str(tmp_path / "missing.nrrd"), *options]) == 2
+    assert "the folder of" in capsys.readouterr().err

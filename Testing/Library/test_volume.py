@@ -383,3 +383,10 @@ def test_real_volumes_pass_through_every_format(data_folder, tmp_path):
             back = read_volume(copy)
             assert same_samples(back.array, volume.array), path
             back.geometry.assert_close(volume.geometry, 1e-4 if extension == ".nii" else TIGHT)
+
+
+def test_an_impossible_direction_is_named(tmp_path):
+    header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 2 3 4\nspace: left-posterior-superior\nencoding: raw\n"
+    directions = "endian: little\nspace directions: (1,0,0) (1,0,0) (0,0,1)\nspace origin: (0,0,0)\n\n"
+    (tmp_path / "a.nrrd").write_bytes((header + directions).encode() + bytes(48))
+    fails("direction", read_volume, tmp_path / "a.nrrd")

@@ -131,7 +131,7 @@ def make_plan(
     chosen = get_codec(codec)
     if not lossless and max_error is None and not chosen.capabilities.lossy:
         raise MedCompressError(
-            f"{codec} is a lossless codec: leave the ratio or PSNR out, or ask for a maximum error, or choose jpeg2000"
+            f"{codec} is a lossless codec: ask for lossless or a maximum error, or choose jpeg2000"
         )
     if peak is not None and not _SMALLEST <= peak <= _LARGEST:
         raise MedCompressError(f"the peak {peak:g} is not a positive number: give the largest signal, as 4096 for CT")
@@ -140,7 +140,7 @@ def make_plan(
     if max_error is not None and not (mapping.exact and max_error >= 1 and Near in chosen.capabilities.settings):
         mapping = bounded_mapping(source.scalar_type, statistics, max_error, nan)
     if not lossless and statistics.minimum is not None:
-        _require_squares(float(statistics.maximum) - float(statistics.minimum))
+        _require_squares(float(statistics.maximum - statistics.minimum))
     if mapping.kind == "raw" and chosen.capabilities.max_bits:
         mapping = table_mapping(slabs(source), source.scalar_type, math.prod(source.shape)) or mapping
     if mapping.kind == "raw" and chosen.capabilities.max_bits:
@@ -163,7 +163,7 @@ def _require_squares(span: float) -> None:
 def _peak(source: Source, statistics: Statistics, mapping: Mapping) -> Peak:
     if mapping.nan is not None:
         statistics += Statistics(mapping.nan, mapping.nan)
-    return peak_of_range(source.modality, float(statistics.maximum) - float(statistics.minimum))
+    return peak_of_range(source.modality, float(statistics.maximum - statistics.minimum))
 
 
 def encode(
@@ -198,7 +198,7 @@ def encode(
         except Unreachable as failure:
             best = 10 * math.log10(plan.peak.value**2 / failure.limit)
             raise MedCompressError(
-                f"{target} is out of reach of {plan.codec.name} for this volume, which reaches {best:.2f} dB "
+                f"{target} is out of reach of {plan.preset or plan.codec.name} for this volume, which reaches {best:.2f} dB "
                 f"(peak {plan.peak.reason}): ask for less, choose another codec or lossless"
             ) from None
     outcome = encoder.alike(plan.setting(target, 0))
@@ -226,7 +226,7 @@ def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkSto
         else:
             reason, remedy = "which cannot make the file larger", f"ask for at least {limit:.4g}:1 or lossless"
         raise MedCompressError(
-            f"a ratio of {target} is out of reach of {plan.codec.name} for this volume, {reason}; "
+            f"a ratio of {target} is out of reach of {plan.preset or plan.codec.name} for this volume, {reason}; "
             f"the limit is {limit:.4g}:1: {remedy}"
         ) from None
     return manifest(plan, target, outcome)

@@ -46,6 +46,11 @@ class Plan:
     preset: str | None = None
 
     @property
+    def name(self) -> str:
+        """The codec as it was asked for."""
+        return self.preset or self.codec.name
+
+    @property
     def trial(self) -> GroupTrial:
         """What is done to the samples of each group."""
         return GroupTrial(self.codec, self.mapping, self.lossless)
@@ -198,7 +203,7 @@ def encode(
         except Unreachable as failure:
             best = 10 * math.log10(plan.peak.value**2 / failure.limit)
             raise MedCompressError(
-                f"{target} is out of reach of {plan.preset or plan.codec.name} for this volume, which reaches {best:.2f} dB "
+                f"{target} is out of reach of {plan.name} for this volume, which reaches {best:.2f} dB "
                 f"(peak {plan.peak.reason}): ask for less, choose another codec or lossless"
             ) from None
     outcome = encoder.alike(plan.setting(target, 0))
@@ -226,7 +231,7 @@ def _to_ratio(plan: Plan, target: Ratio, encoder: GroupEncoder, chunks: ChunkSto
         else:
             reason, remedy = "which cannot make the file larger", f"ask for at least {limit:.4g}:1 or lossless"
         raise MedCompressError(
-            f"a ratio of {target} is out of reach of {plan.preset or plan.codec.name} for this volume, {reason}; "
+            f"a ratio of {target} is out of reach of {plan.name} for this volume, {reason}; "
             f"the limit is {limit:.4g}:1: {remedy}"
         ) from None
     return manifest(plan, target, outcome)

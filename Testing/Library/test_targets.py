@@ -177,6 +177,23 @@ def test_the_search_costs_no_more_on_real_volumes_of_few_slices_and_many(data_fo
     assert_found_soon(read_volume(data_folder / f"{name}.nii.gz"), "hevc", target)
 
 
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("cta_aorta/ct", Ratio(10)), ("brats/brats_2013_pat0001_1_flair", Ratio(50)), ("cta_aorta/ct", Psnr(45))],
+)
+@pytest.mark.parametrize("codec", ["hevc", "volumetric"])
+def test_the_search_costs_no_more_where_groups_differ(data_folder, codec, name, target):
+    assert_found_soon(read_volume(data_folder / f"{name}.nii.gz"), codec, target)
+
+
+def test_groups_without_an_error_weigh_nothing(tmp_path):
+    """Two values alone come back exactly at all finer qualities, so no error says how far to go."""
+    array = np.zeros((96, 16, 16), np.int16)
+    array[::3, 4:9] = 3
+    document, restored = archived(Volume(array), tmp_path, "hevc", Psnr(30))
+    assert document["quality"]["max_error"] == 0 and (restored == array).all()
+
+
 def smooth_phantom(slices=24):
     """Waves and a hill without any noise."""
     k, j, i = np.indices((slices, 96, 96)).astype(float)

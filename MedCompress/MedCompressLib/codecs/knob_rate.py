@@ -41,6 +41,9 @@ _USUAL_BITS, _USUAL_MSE = (0.35, 1.0), (0.26, 20.0)
 _NUDGE, _NUDGES, _LEAST_GROUPS = 0.0105, 2, 3
 """Way along the scale, one QP or 0.9 dB, that some of many groups may go further than others; how often to try that."""
 
+_FIRST_PART = 1 / 3
+"""Part of the bytes or errors that a second pass encodes before it is known where the others have to go."""
+
 _LEAST_MSE = 1e-9
 
 Value = Callable[[float, float], float]
@@ -100,8 +103,13 @@ class KnobEncoder(GroupEncoder):
         goal = sum(band) / 2
         trend = self._search_sample(value, goal, usual, slope)
         full, tried = Trend(trend.slope_at(self._position)), {}
+        several = self._length > 1 and len(self._bounds) >= _LEAST_GROUPS
+        before = 0.0
         for attempt in range(_PASSES):
-            self._encode_all("Encoding" if attempt == 0 else "Adjusting")
+            if several and attempt == 1:
+                self._encode_in_two_parts(before, value, goal)
+            else:
+                self._encode_all("Encoding" if attempt == 0 else "Adjusting")
             reached = tried[self._position] = self._reached()
             if band[0] <= value(*reached) <= band[1]:
                 return reached
@@ -109,8 +117,8 @@ class KnobEncoder(GroupEncoder):
             following = full.find(goal)
             if following in tried:
                 break
-            still = set(range(len(self._bounds)) if self._length > 1 and len(self._bounds) >= _LEAST_GROUPS else ())
-            place = self._position
+            still = set(range(len(self._bounds)) if several else ())
+            place = before = self._position
             for _ in range(_NUDGES):
                 if not self._nudge(following - place, still, self._weights(value)):
                     break
@@ -118,7 +126,7 @@ class KnobEncoder(GroupEncoder):
                 if band[0] <= value(*reached) <= band[1]:
                     return reached
                 full.add(place, value(*reached))
-                following = full.find(goal)
+                following, before = full.find(goal), place
             self._position = following
 
         def missed(place: float) -> tuple[bool, float, float]:
@@ -130,6 +138,7 @@ class KnobEncoder(GroupEncoder):
             self._position = best
             if from_below:
                 self._encode_all("Adjusting")
+                return self._reached()
         return tried[best]
 
     def _reached(self) -> tuple[float, float]:
@@ -139,7 +148,31 @@ class KnobEncoder(GroupEncoder):
         """How much each group counts for the value: its bytes or its squared errors."""
         if value(1, 1) == value(1, 2):
             return [float(size) for size in self._chunks.sizes]
-        return [self._errors[index].squares for index in range(len(self._bounds))]
+        return [max(_LEAST_MSE, self._errors[index].squares) for index in range(len(self._bounds))]
+
+    def _encode_in_two_parts(self, before: float, value: Value, goal: float) -> None:
+        """Encode the heaviest groups anew; what that changed tells how far the others have to go from `before`.
+
+        They end at most as far apart as nudged groups do; the position is then the mean of both, by weight.
+        """
+        weights = self._weights(value)
+        heaviest = sorted(range(len(weights)), key=lambda index: (-weights[index], index))
+        first, share = [], 0.0
+        while share < _FIRST_PART:
+            first.append(heaviest[len(first)])
+            share += weights[first[-1]] / sum(weights)
+        start = value(*self._reached())
+        self._run(dict.fromkeys(first, Knob(self._knob.at(self._position))), "Adjusting")
+        between = value(*self._reached())
+        others = heaviest[len(first) :]
+        if others and between != start:
+            rest = before + (goal - between) / (1 - share) * share * (self._position - before) / (between - start)
+            rest = min(1.0, max(0.0, min(self._position + _NUDGE, max(self._position - _NUDGE, rest))))
+            self._run(dict.fromkeys(others, Knob(self._knob.at(rest))), "Adjusting")
+            self._position += (1 - share) * (rest - self._position)
+        else:
+            self._run(dict.fromkeys(others, Knob(self._knob.at(self._position))), "Adjusting")
+        self._setting = Knob(self._knob.at(self._position))
 
     def _nudge(self, shift: float, still: set[int], weights: list[float]) -> bool:
         """Encode the heaviest groups of `still` anew and take them out of it; false where that would not be enough.

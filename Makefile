@@ -13,7 +13,8 @@ ENV := $(VENV)/.installed
 .PHONY: env demo test bench lint clean system
 
 test: lint
-	$(PY) -m pytest Testing
+	$(PY) -m pytest -n 2 --dist loadfile Testing/Library
+	$(PY) -m pytest Testing/Modules
 
 demo: env
 	$(PY) Testing/Demo/demo.py $(if $(INPUT),--input "$(INPUT)")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from MedCompressLib.errors import MedCompressError
 from MedCompressLib.unet.card import Label, ModelCard
+from pickle_trap import Trap
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {"architecture": "elkhoury2d", "features": 2, "levels": 2}
@@ -231,19 +232,11 @@ def test_foreign_members_compression_and_wrong_checksums_are_refused(saved, tmp_
         assert not same_model(path, saved), case
 
 
-class Bomb:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (Path.touch, (Path(self.path),))
-
-
 def test_pickles_are_refused_unread(saved, tmp_path):
     mark = tmp_path / "executed"
-    good, bomb = members(saved[0]), pickle.dumps(Bomb(mark))
+    good, bomb = members(saved[0]), pickle.dumps(Trap(mark))
     buffer = io.BytesIO()
-    torch.save(Bomb(mark), buffer)
+    torch.save(Trap(mark), buffer)
     for number, path in enumerate(
         (
             write(tmp_path / "1.mcmodel", good | {"weights.safetensors": bomb}),

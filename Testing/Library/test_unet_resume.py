@@ -85,6 +85,16 @@ def test_a_finished_training_is_not_repeated_and_another_configuration_is_refuse
     assert len(rows) == 2
 
 
+def test_checkpoints_of_before_there_was_a_size_go_on(data, tmp_path):
+    config = tiny().with_data(folder=str(data))
+    train(config, tmp_path / "run")
+    state = read_checkpoint(tmp_path / "run" / "checkpoint.safetensors")[1]
+    known = {"channels", "spacing", "normalization", "folds", "fold", "validation", "resample"}
+    assert set(state["configuration"]["data"]) == known
+    with pytest.raises(MedCompressError, match="another data"):
+        train(config.with_data(size=(8, 16, 16)), tmp_path / "run")
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, {"network/w": torch.arange(6.0)}, {"epoch": 3})

@@ -157,6 +157,8 @@ class _Run:
         for name in ("device", "weights"):
             known.pop(name)
         known["data"].pop("folder")
+        if not known["data"]["size"]:  # which trainings that were begun before there was one do not mention
+            known["data"].pop("size")
         known["cases"] = [[case.name for case in cases] for cases in (self._training, self._held)]
         known["processes"] = self._group.size
         return known

@@ -189,12 +189,15 @@ def _scale(lowest: int | float, highest: int | float) -> float:
 
 
 def _bound(dtype: np.dtype, lowest: int | float, highest: int | float, scale: float) -> float:
-    """Half a step, and the roundings of forward (difference, quotient) and inverse (product, sum, the scalar type)."""
+    """Half a step, and the roundings of forward (difference, quotient) and inverse (product, sum, the scalar type).
+
+    The sum alone is as large as the samples, all others are no larger than their span.
+    """
     steps = scale * (0.5 + 8 * HIGHEST_CODE * _ROUNDING)
     if dtype.kind in "iu":
         return float(math.floor(steps + 0.5 + 1e-6))
     largest = max(abs(lowest), abs(highest))
     precision = 2.0**-24 if dtype.itemsize == 4 else 0.0
     smallest = float(np.finfo(dtype).smallest_subnormal)
-    rounding = precision + 4 * _ROUNDING
+    rounding = precision + 2 * _ROUNDING
     return (steps + rounding * largest + rounding * scale) * (1 + 1e-9) + 2 * smallest

@@ -140,8 +140,11 @@ class TrainingSteps(CaseSteps):
 
     def failure(self, message: str) -> str:
         if self.jobs.wasCancelled:
-            done = len(self._place.epochs())
+            epochs = self._place.epochs()
+            done = len(epochs)
             if done:
+                if self.curves.chart is not None:
+                    self._draw(*epochs)  # the last one may have been cut off before it was reported
                 return _("Stopped after epoch {number}; Start goes on from there").format(number=done)
             return _("Cancelled, no epoch was finished")
         if "--restart" in message:

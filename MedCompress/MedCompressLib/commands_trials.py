@@ -47,7 +47,7 @@ def run_curve(options: argparse.Namespace, progress: Progress) -> tuple[Any, str
             rows = [{"ratio": ratio, "psnr": psnr if math.isfinite(psnr) else None} for ratio, psnr in points]
             curves.append({"codec": codec, "points": rows})
             lines += [codec] if options.codecs else []
-            lines += [f"{ratio:8.2f}:1  {psnr:6.2f} dB" for ratio, psnr in points]
+            lines += [f"{ratio:8.2f}:1  {_quality(psnr, '6.2f')}" for ratio, psnr in points]
     return {"curves": curves} if options.codecs else curves[0], "\n".join(lines)
 
 
@@ -60,9 +60,13 @@ def run_recommend(options: argparse.Namespace, progress: Progress) -> tuple[Any,
     lines = [f"tried on slices {found.first} to {found.end - 1}"]
     for need, codec in (("fast", found.fast), ("dense", found.dense), ("DICOM and papers", found.interchange)):
         if codec in found.psnr:
-            lines.append(f"{need}: {codec}, {found.psnr[codec]:.1f} dB at {found.ratio:g}:1")
+            lines.append(f"{need}: {codec}, {_quality(found.psnr[codec], '.1f')} at {found.ratio:g}:1")
     lines.append(f"exact: {found.exact}, {found.lossless[found.exact]:.3f}:1")
     return found.as_dict(), "\n".join(lines)
+
+
+def _quality(psnr: float, figures: str) -> str:
+    return f"{psnr:{figures}} dB" if math.isfinite(psnr) else "exact"
 
 
 def _open(options: argparse.Namespace, progress: Progress) -> Any:

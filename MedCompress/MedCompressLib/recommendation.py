@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ class Recommendation:
     """The codec for each need, and the figures that say so.
 
     fast, dense: None where the volume can only be coded exactly. first, end: the slices that were tried.
-    lossless: ratio of each exact codec. psnr: dB at `ratio` for the lossy ones.
+    lossless: ratio of each exact codec. psnr: dB at `ratio` for the lossy ones, infinite where that is exact already.
     """
 
     exact: str
@@ -49,7 +50,9 @@ class Recommendation:
     psnr: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """For JSON, which has no infinity: an infinite PSNR is None."""
+        psnr = {codec: value if math.isfinite(value) else None for codec, value in self.psnr.items()}
+        return {**asdict(self), "psnr": psnr}
 
 
 def middle_slices(source: Volume | Source) -> tuple[Volume, int]:

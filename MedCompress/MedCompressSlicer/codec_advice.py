@@ -34,8 +34,8 @@ def generalAdvice() -> str:
 def adviceText(found: dict) -> str:
     """A `Recommendation` (as dict) in one sentence."""
     parts = [
-        _("{need}: {codec}, {psnr:.1f} dB at {ratio:g}:1").format(
-            need=need, codec=codecLabel(codec), psnr=found["psnr"][codec], ratio=found["ratio"]
+        _("{need}: {codec}, {quality} at {ratio:g}:1").format(
+            need=need, codec=codecLabel(codec), quality=_quality(found["psnr"][codec]), ratio=found["ratio"]
         )
         for need, codec in (
             (_("fast"), found["fast"]),
@@ -49,6 +49,10 @@ def adviceText(found: dict) -> str:
     return _("On slices {first} to {last}, {parts}.").format(
         first=found["first"], last=found["end"] - 1, parts="; ".join(parts)
     )
+
+
+def _quality(psnr: float | None) -> str:
+    return _("exact") if psnr is None else _("{psnr:.1f} dB").format(psnr=psnr)
 
 
 class AdviceStep(Steps):

@@ -33,6 +33,22 @@ def test_labels_and_nan_are_recommended_exact_codecs_alone():
     assert "jpeg2000" not in recommend(Volume(hole)).lossless, "what would become another codec is left out"
 
 
+def test_what_is_exact_at_the_ratio_is_said_to_be_exact(tmp_path, capsys):
+    pytest.importorskip("imagecodecs")
+    from MedCompressLib.__main__ import main
+
+    path = tmp_path / "constant.nrrd"
+    write_volume(Volume(np.full((4, 48, 48), 7, np.int16)), path)
+    assert main(["recommend", str(path)]) == 0
+    assert "DICOM and papers: jpeg2000, exact at 20:1" in capsys.readouterr().out
+    assert main(["recommend", str(path), "--json"]) == 0
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads(capsys.readouterr().out, parse_constant=refuse)["psnr"]["jpeg2000"] is None
+
+
 def test_few_slices_from_the_middle():
     numbers = np.broadcast_to(np.arange(20, dtype=np.int16)[:, None, None], (20, 200, 200))
     volume, first = middle_slices(Volume(numbers.copy()))

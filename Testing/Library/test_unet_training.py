@@ -226,6 +226,20 @@ def test_cancelling_leaves_a_training_that_goes_on(data, tmp_path):
     assert [row.epoch for row in rows] == [2]
 
 
+def test_what_was_prepared_of_a_case_before_it_changed_is_removed(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    config = tiny("steps = 1\n").with_data(folder=str(tmp_path / "data"))
+    train(config, tmp_path / "run")
+    before = {path.name for path in (tmp_path / "run" / "prepared").iterdir()}
+    changed = tmp_path / "data" / "images" / "case2.nrrd"
+    image = read_volume(changed)
+    write_volume(Volume(image.array[::-1], image.geometry), changed)
+    train(config, tmp_path / "run", restart=True)
+    after = {path.name for path in (tmp_path / "run" / "prepared").iterdir()}
+    assert len(after) == len(before) == 4 * 6
+    assert {name.split(".")[0] for name in after - before} == {"case2"} and len(after - before) == 4
+
+
 def test_control_c_says_that_the_training_goes_on(data, tmp_path, monkeypatch, capsys):
     def interrupt(epoch):
         raise KeyboardInterrupt

@@ -25,7 +25,7 @@ from .config import TrainingConfig
 from .curves import Epoch, fraction, write_curves
 from .distributed import Processes, processes
 from .folds import split
-from .preparation import Prepared, Variants, prepare_case
+from .preparation import Prepared, Variants, prepare_case, remove_others
 from .trainer import Trainer
 from .validation import means, score_file, score_prepared
 
@@ -149,7 +149,10 @@ class _Run:
             self._progress(0.01 + 0.01 * number / len(cases), f"Preparing {cases[number].name}")
             prepare(number, cases[number])
         self._group.wait()
-        return [prepare(number, case) for number, case in enumerate(cases)]
+        prepared = [prepare(number, case) for number, case in enumerate(cases)]
+        if self._group.first:
+            remove_others(folder, prepared)
+        return prepared
 
     def _fingerprint(self) -> dict[str, Any]:
         """What must be equal for a training to go on; where the data lie, and what does not change it, may differ."""

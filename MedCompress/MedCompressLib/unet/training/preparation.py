@@ -86,6 +86,14 @@ def prepare_case(
     return Prepared(case.name, tuple(images), label, np.load(places), shape, spacing)
 
 
+def remove_others(folder: Path, prepared: Sequence[Prepared]) -> None:
+    """Remove what was prepared in `folder` of other cases, or of these before they changed."""
+    kept = tuple(case.label.name.removesuffix("label.npy") for case in prepared)
+    for path in folder.iterdir():
+        if not path.name.startswith(kept):
+            path.unlink()
+
+
 def _check_places(volumes: Sequence[Volume], label: Volume) -> None:
     for volume in volumes:
         if volume.array.shape != label.array.shape:

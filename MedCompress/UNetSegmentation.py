@@ -317,9 +317,13 @@ class UNetSegmentationLogic(ScriptedLoadableModuleLogic):
         options = {"device": device, "flips": flips, "keep_largest": keepLargest, "probability": probability}
         return segmentNodes(volumes, model, progress, **options)[0]
 
-    def check(self, cases, progress=silent):
-        """New table node of what is wrong with the cases: case, problem, what to do, whether it is usable."""
-        return problemTable(checkHere(cases, progress)["problems"])
+    def check(self, cases, config="", progress=silent):
+        """New table node of what is wrong with the cases: case, problem, what to do, whether it is usable.
+
+        config: name of a preset or path of a TOML file, whose labels the label maps of a folder shall have.
+        """
+        document = trainingConfig(config) if config else None
+        return problemTable(checkHere(cases, progress, document=document)["problems"])
 
     def train(
         self, cases, path, config="", epochs=None, folds=None, patch=None, device="auto", restart=False, progress=silent

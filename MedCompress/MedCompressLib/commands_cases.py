@@ -23,8 +23,7 @@ def run_cases(options: argparse.Namespace, progress: Progress) -> tuple[Any, str
     from .unet.cases import Problem, check_cases, find_cases
     from .unet.training import read_config
 
-    labels = read_config(options.config).labels if options.config else ()
-    values = {value for label in labels for value in label.sources or (label.value,)} or None
+    values = read_config(options.config).label_values() if options.config else None
     try:
         cases = find_cases(options.folder)
         problems = check_cases(cases, values, progress)

@@ -28,13 +28,18 @@ def devicesHere() -> list[dict]:
     return [device.as_dict() for device in all_devices()]
 
 
-def checkHere(cases, progress: Progress = silent, meanings: Sequence = ()) -> dict:
-    """What the command `cases` finds; cases: a folder, or pairs of volume and segmentation."""
-    from MedCompressLib.unet.cases import check_cases, find_cases
+def checkHere(cases, progress: Progress = silent, meanings: Sequence = (), document: dict | None = None) -> dict:
+    """What the command `cases` finds; cases: a folder, or pairs of volume and segmentation.
 
-    with caseFolder(cases, meanings) as (folder, _labels):
+    document: configuration of the training, whose labels the label maps of a folder shall have.
+    """
+    from MedCompressLib.unet.cases import check_cases, find_cases
+    from MedCompressLib.unet.training.config import parse_config
+
+    with caseFolder(cases, meanings) as (folder, labels):
+        values = parse_config(toml(document)).label_values() if document and not labels else None
         found = find_cases(folder)
-        problems = check_cases(found, step=progress)
+        problems = check_cases(found, values, progress)
     return {"cases": [case.name for case in found], "problems": [asdict(problem) for problem in problems]}
 
 
@@ -46,7 +51,7 @@ def trainHere(
     from MedCompressLib.unet.training import train
     from MedCompressLib.unet.training.config import parse_config
 
-    fatal = [row for row in checkHere(cases, progress.part(0, 0.01), meanings)["problems"] if row["fatal"]]
+    fatal = [row for row in checkHere(cases, progress.part(0, 0.01), meanings, document)["problems"] if row["fatal"]]
     if fatal:
         raise MedCompressError("; ".join(f"{row['case']}: {row['text']}: {row['remedy']}" for row in fatal[:5]))
     restart = restart or not place.stopped

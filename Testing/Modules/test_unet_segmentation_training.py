@@ -136,6 +136,10 @@ def test_cases_without_the_labels_of_the_configuration_are_listed(panel, ui, tmp
     table = panel.widget._parameterNode.problems
     assert table.GetNumberOfRows() == 4 and "none of the labels, only [1, 2]" in cell(table, 0, "Problem")
     assert {cell(table, row, "Usable") for row in range(4)} == {"yes"} and half(tmp_path) == []
+    logic = panel.widget.logic
+    same = logic.check(tmp_path / "cases", config=tmp_path / "liver.toml")
+    assert same.GetNumberOfRows() == 4 and cell(same, 0, "Problem") == cell(table, 0, "Problem")
+    assert logic.check(tmp_path / "cases").GetNumberOfRows() == 0
 
 
 def test_wrong_settings_are_named_before_anything_runs(panel, ui, tmp_path):

@@ -76,6 +76,10 @@ class TrainingConfig:
         kept = flips if card.flips is None else "".join(axis for axis in flips if axis in card.flips)
         return replace(self, augmentation=replace(self.augmentation, flips=kept))
 
+    def label_values(self) -> set[int] | None:
+        """The values in label maps that count as one of the labels; None where no labels are given."""
+        return {value for label in self.labels for value in label.sources or (label.value,)} or None
+
     def rate(self) -> float:
         """The learning rate at the start."""
         if self.optimizer.learning_rate:

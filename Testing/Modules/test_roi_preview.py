@@ -145,7 +145,7 @@ def test_background_preview_keeps_the_region(panel, method, codec):
     assert 0 < np.abs(shown.astype(int) - original[4]).max() < 700, "this very slice, with a lossy background"
     assert "lice" in ui.previewLabel.text
     showSlice(red, slicer.util.getNode("CT"), 9)
-    waitFor(lambda: "lice 9" in ui.previewLabel.text or "9 is shown" in ui.previewLabel.text)
+    waitFor(lambda: "Slice 9: " in ui.previewLabel.text or "slice 9 is shown" in ui.previewLabel.text)
     click(ui.previewCheckBox)
     assert preview() is None and ui.previewLabel.text == ""
 
@@ -162,7 +162,7 @@ def test_preview_is_shown_beside_the_original(panel):
     assert layout.GetViewArrangement() == layout.SlicerLayoutSideBySideView
     assert left.GetForegroundVolumeID() is None and right.GetForegroundVolumeID() == preview().GetID()
     showSlice(red, slicer.util.getNode("CT"), 3)
-    waitFor(lambda: "lice 3" in panel.widget.ui.previewLabel.text)
+    waitFor(lambda: "Slice 3: " in panel.widget.ui.previewLabel.text)
 
     def place(node):
         return [node.GetSliceToRAS().GetElement(row, 3) for row in range(3)]

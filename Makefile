@@ -14,7 +14,7 @@ ENV := $(VENV)/.installed
 
 test: lint
 	$(PY) -m pytest -n 2 --dist loadfile Testing/Library
-	$(PY) -m pytest Testing/Modules
+	$(PY) -m pytest -n 2 --dist loadfile Testing/Modules
 
 demo: env
 	$(PY) Testing/Demo/demo.py $(if $(INPUT),--input "$(INPUT)")

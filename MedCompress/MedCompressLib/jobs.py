@@ -19,6 +19,8 @@ from .errors import Cancelled, MedCompressError
 
 Show = Callable[[float, str], None]
 _GRACE_SECONDS = 1.5
+_READ_SECONDS = 5.0
+"""How long the last words of a process are waited for: only one that it left behind can hold its pipes open so long."""
 _ENDINGS = (0, 1, 2)
 """What Python ends a process with: done, an exception, an error that the command line has told."""
 
@@ -141,10 +143,7 @@ class Job:
         ended = self.state == "running" and self._process.poll() is not None
         if ended:
             self._finish_reading()
-        with self._lock:
-            lines, self._lines[:] = list(self._lines), []
-        for line in lines:
-            self._take(line)
+        self._take_lines()
         if ended:
             self._ended = self._clock()
             self.state = "done" if self._process.returncode == 0 and self.result is not None else "failed"
@@ -158,7 +157,10 @@ class Job:
         return self.poll()
 
     def cancel(self) -> None:
-        """End the whole process tree, within two seconds, and what it had half written; blocks that long at most."""
+        """End the whole process tree, within two seconds, and what it had half written; blocks that long at most.
+
+        A command that has given its result before its end came is done.
+        """
         if self.poll() != "running":
             return
         self.state = "cancelled"
@@ -169,6 +171,9 @@ class Job:
         self._process.wait()
         self._ended = self._clock()
         self._finish_reading()
+        self._take_lines()
+        if self.result is not None:
+            self.state = "done"
         self._remove_partial_files()
 
     def _remove_partial_files(self) -> None:
@@ -185,13 +190,19 @@ class Job:
 
     def _finish_reading(self) -> None:
         for reader in self._readers:
-            reader.join(0.5)
+            reader.join(_READ_SECONDS)
 
     def _collect(self, pipe: Any, keep: list[str]) -> None:
         with pipe:
             for line in pipe:
                 with self._lock:
                     keep.append(line)
+
+    def _take_lines(self) -> None:
+        with self._lock:
+            lines, self._lines[:] = list(self._lines), []
+        for line in lines:
+            self._take(line)
 
     def _take(self, line: str) -> None:
         try:

@@ -100,9 +100,11 @@ class JobPanel:
                 self._report(document)
 
     def _onCancel(self, *_unused) -> None:
-        if self._job is not None:
-            self._job.cancel()
-            self._finish(self._job, self._job.state)
+        while self._job is not None:  # a command may have ended just before: the one that follows it is cancelled then
+            job = self._job
+            job.cancel()
+            self._tell(job)
+            self._finish(job, job.state)
 
     def _finish(self, job: Job, state: str) -> None:
         done, failed, writes = self._done, self._failed, self._output is not None

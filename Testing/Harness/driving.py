@@ -51,8 +51,8 @@ def choose(combo, text: str) -> None:
     part.activated.emit(index)
 
 
-def waitFor(condition, seconds: float = 10) -> None:
-    """Let events happen until `condition()` holds; AssertionError after `seconds`."""
+def waitFor(condition, seconds: float = 120) -> None:
+    """Let events happen until `condition()` holds; AssertionError after `seconds`, which only a failing test waits."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"did not happen within {seconds} s"

@@ -6,7 +6,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import MedCompressLib
@@ -127,6 +129,37 @@ def test_a_job_whose_process_dies_without_a_word():
     job = Job(["info", "a.mcz"], start=lambda *arguments, **options: child)
     child.end(-9)
     assert job.poll() == "failed" and "without a message" in job.error and job.died
+
+
+def test_a_result_that_came_before_the_cancel_counts():
+    class Finishing(FakeProcess):
+        def wait(self, timeout=None):
+            if self.returncode is None:
+                os.write(self.out, b'{"answer": 42}\n')
+                self.end(-signal.SIGTERM)
+            return self.returncode
+
+    job = Job(["info", "a.mcz"], start=Finishing)
+    job.cancel()
+    assert (job.state, job.poll(), job.result) == ("done", "done", {"answer": 42})
+
+
+def test_the_last_words_of_a_process_are_waited_for():
+    """The threads that read them may get no processor for a while."""
+    ready = threading.Event()
+
+    class Late(closing):
+        def __iter__(self):
+            assert ready.wait(30)
+            yield from self.thing
+
+    child = FakeProcess()
+    child.stdout = Late(child.stdout)
+    os.write(child.out, b'{"answer": 42}\n')
+    job = Job(["info", "a.mcz"], start=lambda *arguments, **options: child)
+    child.end(0)
+    threading.Timer(1, ready.set).start()
+    assert (job.poll(), job.result) == ("done", {"answer": 42})
 
 
 def test_progress_is_cooperative_and_nests():

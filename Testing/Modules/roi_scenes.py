@@ -33,13 +33,13 @@ def addOrgans(name="organs"):
     return node
 
 
-def finish(panel, seconds=120):
-    waitFor(lambda: not panel.widget.jobs.running, seconds)
+def finish(panel):
+    waitFor(lambda: not panel.widget.jobs.running, 300)
 
 
 def regionSays(panel, mask) -> None:
     """Wait until the panel says how large the region is."""
-    waitFor(lambda: panel.widget.ui.regionLabel.text.startswith(f"{int(mask.sum()):,} voxels"), 30)
+    waitFor(lambda: panel.widget.ui.regionLabel.text.startswith(f"{int(mask.sum()):,} voxels"))
 
 
 def quickly(panel, path) -> None:

@@ -129,7 +129,7 @@ def test_a_press_whose_decoder_dies_leaves_the_archive_and_the_scene(panel, tmp_
     ui, before = panel.widget.ui, dataNodes()
     panel.widget.jobs._makeJob = dooming(DIES, [])
     click(ui.compressButton)
-    waitFor(lambda: not panel.widget.jobs.running, 60)
+    waitFor(lambda: not panel.widget.jobs.running)
     assert "a.mcz was written and is whole" in ui.statusLabel.text and HARM in ui.statusLabel.text
     assert [text for level, text in messages if level == "ERROR"] == [ui.statusLabel.text]
     assert dataNodes() == before and leftovers() == [] and [path.name for path in tmp_path.iterdir()] == ["a.mcz"]
@@ -140,7 +140,7 @@ def test_cancel_while_decoding_ends_the_child(panel, tmp_path):
     ui, before, started = panel.widget.ui, dataNodes(), []
     panel.widget.jobs._makeJob = dooming(HANGS, started)
     click(ui.compressButton)
-    waitFor(lambda: len(started) == 2, 60)
+    waitFor(lambda: len(started) == 2)
     waitFor(lambda: "Step 2 of" in ui.statusLabel.text)
     click(ui.cancelButton)
     assert started[1].poll() is not None

@@ -52,7 +52,7 @@ numpy.savez(sys.argv[3], **arrays)
 
 def run_demo(*arguments):
     command = [sys.executable, str(DEMO), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_scene_opens_again_with_equal_voxels_and_geometry(finished, tmp_path):
 
     output, _ = finished
     command = [sys.executable, "-c", READ_SCENE, output / "demo.mrb", tmp_path / "cache", tmp_path / "read.npz"]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     read = np.load(tmp_path / "read.npz")
 

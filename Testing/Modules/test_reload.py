@@ -49,7 +49,7 @@ def test_reload_takes_changes_of_module_package_and_library(copy, tmp_path):
     choose(ui.goalComboBox, "Exact")
     typeText(ui.outputPathEdit, tmp_path / "a.mcz")
     click(ui.compressButton)
-    waitFor(lambda: not panel.widget.jobs.running, 30)
+    waitFor(lambda: not panel.widget.jobs.running)
     assert "reloaded" in ui.summaryLabel.text
     original, restored = (slicer.util.getNode(name) for name in ("CT", "CT restored"))
     assert (samples(original) == samples(restored)).all()

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from children import pausing
 from Harness import answer, choose, click, grab, loadModule, messages, waitFor
 from segmentation_scenes import addLabels, addSegmentation, balls, clickHeader, clickRow, colorLegends  # noqa: F401
 from test_segmentation_comparison_pictures import pictures  # noqa: F401
@@ -27,7 +28,7 @@ def panel(scene):
 
 def compareByClick(panel):
     click(panel.widget.ui.compareButton)
-    waitFor(lambda: not panel.widget.jobs.running, 30)
+    waitFor(lambda: not panel.widget.jobs.running)
 
 
 def tableRows(panel):
@@ -168,6 +169,7 @@ def test_cancel_and_new_tests_in_the_scene(panel, tmp_path):
     ui = panel.widget.ui
     assert ui.testList.count == 4, "segmentations that come later are offered too"
     choose(ui.referenceSelector, "noise A")
+    panel.widget.jobs._makeJob = pausing("compare", 0)
     click(ui.compareButton)
     assert not ui.compareButton.enabled and "running" in ui.compareButton.toolTip
     click(ui.cancelButton)

@@ -37,7 +37,7 @@ def panel(colorLegends):  # noqa: F811
 
 def compareByClick(panel):
     click(panel.widget.ui.compareButton)
-    waitFor(lambda: not panel.widget.jobs.running, 30)
+    waitFor(lambda: not panel.widget.jobs.running)
 
 
 def near(pixels, color, tolerance=60) -> np.ndarray:

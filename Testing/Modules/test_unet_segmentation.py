@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import pausing
 from Harness import choose, click, loadModule, messages, typeText, waitFor
 from scenes import addVolume, samples
 from unet_scenes import GRID, TERMINOLOGY, addPairs, ball, nodeNames, writeModel
@@ -153,6 +154,7 @@ def test_buttons_say_why_not(panel, tmp_path):
 def test_cancel_and_scene_close_leave_nothing(panel, ui):
     import slicer
 
+    panel.widget.jobs._makeJob = pausing("segment", 0)
     click(ui.segmentButton)
     click(ui.cancelButton)
     assert ui.statusLabel.text == "Cancelled" and ui.segmentButton.enabled

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import pausing
 from Harness import answer, choose, click, loadModule, messages, typeText, waitFor
 from unet_scenes import CONFIG, GRID, addPairs, ball, cell, nodeNames, writeCases, writeModel
 
@@ -88,6 +89,7 @@ def test_cancel_leaves_nothing_half_written_and_the_training_goes_on(panel, ui, 
     import qt
     from MedCompressLib.unet.model_file import read_card
 
+    makeJob, panel.widget.jobs._makeJob = panel.widget.jobs._makeJob, pausing("train", 0.5)
     ui.epochsSpinBox.value = 30
     click(ui.trainButton)
     waitFor(lambda: ui.epochLabel.text.startswith("Epoch "), 300)
@@ -96,6 +98,7 @@ def test_cancel_leaves_nothing_half_written_and_the_training_goes_on(panel, ui, 
     assert f"Stopped after epoch {done};" in ui.statusLabel.text and not (tmp_path / "balls.mcmodel").exists()
     assert half(tmp_path) == [] and ui.trainButton.enabled
     assert not [text for level, text in messages if level == "ERROR"]
+    panel.widget.jobs._makeJob = makeJob
     answer(qt.QMessageBox.Cancel)
     click(ui.trainButton)
     assert not panel.widget.jobs.running
@@ -105,6 +108,17 @@ def test_cancel_leaves_nothing_half_written_and_the_training_goes_on(panel, ui, 
     assert any(f"has reached epoch {done}." in text for _level, text in messages)
     assert curves(panel)["Epoch"] == list(range(1, 31))
     assert read_card(tmp_path / "balls.mcmodel").training["epochs"] == 30 and half(tmp_path) == []
+
+
+def test_cancel_after_the_last_epoch_delivers_the_model_and_all_curves(panel, ui, tmp_path):
+    jobs = panel.widget.jobs
+    click(ui.trainButton)
+    waitFor(lambda: ui.statusLabel.text.startswith("Step 2 of 2"))
+    jobs._timer.stop()
+    jobs._job._process.wait()
+    click(ui.cancelButton)
+    assert curves(panel)["Epoch"] == [1, 2] and "2 epochs on 2 cases" in ui.epochLabel.text
+    assert (tmp_path / "balls.mcmodel").exists() and half(tmp_path) == [] and ui.trainButton.enabled
 
 
 def test_problems_are_listed_and_nothing_is_trained(panel, ui, tmp_path):

@@ -36,7 +36,7 @@ def press(panel, codec, goal=None):
     if goal:
         choose(panel.widget.ui.goalComboBox, goal)
     click(panel.widget.ui.compressButton)
-    waitFor(lambda: not panel.widget.jobs.running, 120)
+    waitFor(lambda: not panel.widget.jobs.running)
     restored = decompress(panel.widget.ui.outputPathEdit.currentPath).array
     return tableOf(panel.widget.ui), int(np.abs(samples(slicer.util.getNode("CT")).astype(int) - restored).max())
 
@@ -114,7 +114,7 @@ def test_recommendation_is_for_this_volume(panel, ui, tmp_path):
     before = ui.recommendationLabel.text
     assert "press Recommend" in before
     click(ui.recommendButton)
-    waitFor(lambda: not panel.widget.jobs.running, 120)
+    waitFor(lambda: not panel.widget.jobs.running)
     text = ui.recommendationLabel.text
     assert text.startswith("On slices 0 to 7, fast: ") and "dense: " in text and "exact: " in text
     assert not list(Path(slicer.app.temporaryPath).glob("medcompress-*"))
@@ -174,6 +174,6 @@ def test_curves_without_the_packages_that_were_declined(panel, ui, monkeypatch):
     monkeypatch.setattr("MedCompressSlicer.codec_advice.missingPackages", withoutAv)
     answer(qt.QMessageBox.Cancel)
     click(ui.curveButton)
-    waitFor(lambda: not panel.widget.jobs.running, 120)
+    waitFor(lambda: not panel.widget.jobs.running)
     names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")]
     assert names == ["JPEG 2000", "HTJ2K", "Volumetric HTJ2K"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import pausing
 from Harness import answer, choose, click, drag, loadModule, messages, typeText, waitFor
 from scenes import addNoise, addPhantom, addVolume, dataNodes, samples
 
@@ -24,7 +25,7 @@ def ui(panel, tmp_path):
 
 
 def finish(panel):
-    waitFor(lambda: not panel.widget.jobs.running, 30)
+    waitFor(lambda: not panel.widget.jobs.running)
 
 
 def leftovers(folder) -> list[str]:
@@ -134,8 +135,9 @@ def test_cancel_ends_the_process_tree_and_leaves_the_old_file(panel, ui, tmp_pat
     choose(ui.inputSelector, "Noise")
     (tmp_path / "a.mcz").write_bytes(b"old")
     answer(qt.QMessageBox.Yes)
+    panel.widget.jobs._makeJob = pausing("compress", 0.06)
     click(ui.compressButton)
-    waitFor(lambda: ui.progressBar.value > 5, 20)
+    waitFor(lambda: ui.progressBar.value > 5)
     group = panel.widget.jobs._job.process_id
     assert isAlive(group)
     start = time.monotonic()
@@ -145,6 +147,20 @@ def test_cancel_ends_the_process_tree_and_leaves_the_old_file(panel, ui, tmp_pat
     assert leftovers(tmp_path) == [] and [path.name for path in tmp_path.iterdir()] == ["a.mcz"]
     assert dataNodes() == ["CT", "Noise"] and ui.statusLabel.text == "Cancelled, nothing was written"
     assert ui.compressButton.enabled and not [level for level, _text in messages if level == "ERROR"]
+
+
+def test_cancel_between_two_steps_cancels_what_follows(panel, ui, tmp_path):
+    from MedCompressLib.compression import verify
+
+    jobs = panel.widget.jobs
+    click(ui.compressButton)
+    jobs._timer.stop()
+    jobs._job._process.wait()
+    click(ui.cancelButton)
+    assert not jobs.running and verify(tmp_path / "a.mcz").manifest.lossless
+    assert "a.mcz was written and is whole" in ui.statusLabel.text and "Cancelled" in ui.statusLabel.text
+    assert dataNodes() == ["CT"] and leftovers(tmp_path) == [] and ui.compressButton.enabled
+    assert not [text for level, text in messages if level == "ERROR"]
 
 
 def test_failure_of_the_child_shows_its_last_meaningful_line(panel, ui, tmp_path):
@@ -224,7 +240,7 @@ def test_press_goes_on_while_another_module_is_open(panel, ui, tmp_path):
 
     click(ui.compressButton)
     panel.window.exit()
-    waitFor(lambda: slicer.mrmlScene.GetFirstNodeByName("CT restored") is not None, 30)
+    waitFor(lambda: slicer.mrmlScene.GetFirstNodeByName("CT restored") is not None)
     panel.window.enter()
     assert ui.compressButton.enabled and tableOf(ui)["Lossless"] == "yes"
 
@@ -235,8 +251,9 @@ def test_press_ends_with_the_scene_and_with_the_module(panel, ui, tmp_path, end)
 
     addNoise()
     choose(ui.inputSelector, "Noise")
+    panel.widget.jobs._makeJob = pausing("compress", 0.01)
     click(ui.compressButton)
-    waitFor(lambda: ui.progressBar.value > 0, 20)
+    waitFor(lambda: ui.progressBar.value > 0)
     group = panel.widget.jobs._job.process_id
     slicer.mrmlScene.Clear(False) if end == "close" else panel.reload()
     assert not isAlive(group) and list(tmp_path.iterdir()) == [] and leftovers(tmp_path) == []
@@ -253,7 +270,7 @@ def test_curve_button_compares_codecs_and_writes_nothing(panel, ui, tmp_path):
     typeText(ui.outputPathEdit, tmp_path / "a.mcz")
     choose(ui.codecComboBox, "Volumetric JPEG 2000")
     click(ui.curveButton)
-    waitFor(lambda: not panel.widget.jobs.running, 120)
+    waitFor(lambda: not panel.widget.jobs.running)
     assert list(tmp_path.iterdir()) == [] and leftovers(tmp_path) == []
     chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
     lines = [chart.GetNthPlotSeriesNode(index) for index in range(chart.GetNumberOfPlotSeriesNodes())]

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -200,12 +201,28 @@ def test_a_package_that_is_missing_is_one_line(run, source, tmp_path, monkeypatc
 
 def test_a_closed_pipe_is_no_traceback(source):
     command = [sys.executable, "-m", "MedCompressLib", "curve", str(source), "--ratios", "3", "--progress", "json"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(LIBRARY)}
-    )
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 2
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(LIBRARY)})
+    os.close(write)
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_termination_that_python_swallows_ends_the_command_all_the_same(run, source, tmp_path, monkeypatch):
+    class Callback:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    def compress(*_, progress, **__):
+        Callback()
+        progress(0.5, "Encoding")
+
+    monkeypatch.setattr("MedCompressLib.compression.compress", compress)
+    before = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    code, out, err = run("compress", source, tmp_path / "a.mcz", "--lossless")
+    assert (code, out, err) == (2, "", "medcompress: cancelled: nothing was written\n")
+    assert (signal.getsignal(signal.SIGTERM), sys.unraisablehook) == before
 
 
 def test_the_library_starts_without_heavy_packages():

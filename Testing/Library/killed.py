@@ -25,13 +25,12 @@ sys.exit(__main__.main(sys.argv[3:]))
 """
 
 
-def killed(words: str, *arguments: object) -> subprocess.CompletedProcess:
-    """`medcompress ARGUMENTS`, which kills itself as soon as it reports a step whose message holds `words`.
+def killed(words: str, *arguments: object, **environment: str) -> None:
+    """Run `medcompress ARGUMENTS`, which kills itself as soon as it reports a step whose message holds `words`.
 
     Before the message stands the number of the step, from 0: "#7 Encoding".
     """
     kill = getattr(signal, "SIGKILL", signal.SIGTERM)
     command = [sys.executable, "-c", _CODE, words, str(int(kill)), *map(str, arguments), "--progress", "json"]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == -kill or os.name == "nt", done.stderr
-    return done
+    done = subprocess.run(command, env={**ENVIRONMENT, **environment}, capture_output=True, text=True)
+    assert done.returncode == -kill or os.name == "nt", done.stdout + done.stderr

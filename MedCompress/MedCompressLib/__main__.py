@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from .commands import build_parser
@@ -50,15 +51,16 @@ def _fail(message: str) -> int:
 
 @contextmanager
 def _cancelled_by_sigterm(progress: Progress) -> Iterator[None]:
-    """SIGTERM ends the block with Cancelled.
+    """SIGTERM ends the block with Cancelled, at once or, where that would do harm or be lost, at the next step.
 
-    Callbacks of the interpreter, such as those of its imports, print an exception and go on: there nothing is printed
-    and the next step of the progress ends the block.
+    An exception in the midst of a wait for threads breaks the locks that they share, and callbacks of the interpreter,
+    such as those of its imports, print it and go on.
     """
 
-    def cancel(*_: object) -> None:
+    def cancel(_: int, frame: FrameType | None) -> None:
         progress.cancel()
-        raise Cancelled("cancelled: nothing was written")
+        if not _waits_for_threads(frame):
+            raise Cancelled("cancelled: nothing was written")
 
     def show_others(unraisable: Any) -> None:
         if not isinstance(unraisable.exc_value, Cancelled):
@@ -71,6 +73,14 @@ def _cancelled_by_sigterm(progress: Progress) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, previous)
         sys.unraisablehook = show
+
+
+def _waits_for_threads(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in ("concurrent", "queue", "threading"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _progress(options: Any) -> Progress:

@@ -1,10 +1,18 @@
-"""What all tests share: where the library and the real volumes are."""
+"""What all tests share: where the library and the real volumes are, and how examples are drawn.
+
+Each run draws the same examples and gives them all the time they take, so that what fails has a cause in the change.
+The search for examples that nobody has seen yet: --hypothesis-profile default, as often as wanted.
+"""
 
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "MedCompress"))

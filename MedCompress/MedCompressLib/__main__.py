@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from .commands import build_parser
@@ -20,11 +22,12 @@ FAILURE = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns 0, or 2 after one line on standard error that names the cause and the remedy."""
     options = build_parser().parse_args(arguments)
-    previous = signal.signal(signal.SIGTERM, _raise_cancelled)
+    progress = _progress(options)
     try:
-        result, text = options.run(options, _progress(options))
-        if text is not None:
-            print(json.dumps(result) if options.json else text, flush=True)
+        with _cancelled_by_sigterm(progress):
+            result, text = options.run(options, progress)
+            if text is not None:
+                print(json.dumps(result) if options.json else text, flush=True)
         return 0
     except (MedCompressError, Cancelled) as error:
         return _fail(str(error))
@@ -39,8 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
         return FAILURE
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}: check the disk and its connection")
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _fail(message: str) -> int:
@@ -48,8 +49,38 @@ def _fail(message: str) -> int:
     return FAILURE
 
 
-def _raise_cancelled(*_: object) -> None:
-    raise Cancelled("cancelled: nothing was written")
+@contextmanager
+def _cancelled_by_sigterm(progress: Progress) -> Iterator[None]:
+    """SIGTERM ends the block with Cancelled, at once or, where that would do harm or be lost, at the next step.
+
+    An exception in the midst of a wait for threads breaks the locks that they share, and callbacks of the interpreter,
+    such as those of its imports, print it and go on.
+    """
+
+    def cancel(_: int, frame: FrameType | None) -> None:
+        progress.cancel()
+        if not _waits_for_threads(frame):
+            raise Cancelled("cancelled: nothing was written")
+
+    def show_others(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Cancelled):
+            show(unraisable)
+
+    previous, show = signal.signal(signal.SIGTERM, cancel), sys.unraisablehook
+    sys.unraisablehook = show_others
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        sys.unraisablehook = show
+
+
+def _waits_for_threads(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in ("concurrent", "queue", "threading"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _progress(options: Any) -> Progress:

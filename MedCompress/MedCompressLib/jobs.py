@@ -19,8 +19,9 @@ from .errors import Cancelled, MedCompressError
 
 Show = Callable[[float, str], None]
 _GRACE_SECONDS = 1.5
-_READ_SECONDS = 5.0
-"""How long the last words of a process are waited for: only one that it left behind can hold its pipes open so long."""
+_LAST_WORDS_SECONDS, _CANCELLED_WORDS_SECONDS = 5.0, 0.2
+"""How long to wait for each pipe of an ended process, which holds the result, and of a cancelled one."""
+
 _ENDINGS = (0, 1, 2)
 """What Python ends a process with: done, an exception, an error that the command line has told."""
 
@@ -142,7 +143,7 @@ class Job:
         """Take in what the child has said; returns the state."""
         ended = self.state == "running" and self._process.poll() is not None
         if ended:
-            self._finish_reading()
+            self._finish_reading(_LAST_WORDS_SECONDS)
         self._take_lines()
         if ended:
             self._ended = self._clock()
@@ -170,7 +171,7 @@ class Job:
         self._signal(gentle=False)
         self._process.wait()
         self._ended = self._clock()
-        self._finish_reading()
+        self._finish_reading(_CANCELLED_WORDS_SECONDS)
         self._take_lines()
         if self.result is not None:
             self.state = "done"
@@ -188,9 +189,9 @@ class Job:
             else:
                 os.killpg(self.process_id, signal.SIGTERM if gentle else signal.SIGKILL)
 
-    def _finish_reading(self) -> None:
+    def _finish_reading(self, seconds: float) -> None:
         for reader in self._readers:
-            reader.join(_READ_SECONDS)
+            reader.join(seconds)
 
     def _collect(self, pipe: Any, keep: list[str]) -> None:
         with pipe:

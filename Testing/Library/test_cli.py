@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import MedCompressLib
@@ -200,12 +202,47 @@ def test_a_package_that_is_missing_is_one_line(run, source, tmp_path, monkeypatc
 
 def test_a_closed_pipe_is_no_traceback(source):
     command = [sys.executable, "-m", "MedCompressLib", "curve", str(source), "--ratios", "3", "--progress", "json"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(LIBRARY)}
-    )
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 2
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(LIBRARY)})
+    os.close(write)
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+class Callback:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def swallowed(progress):
+    """The interpreter has no place for an exception in such a callback."""
+    Callback()
+
+
+def among_threads(progress):
+    """An exception in a wait for a thread breaks its locks."""
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: os.kill(os.getpid(), signal.SIGTERM) or progress._cancelled.wait(300)).result()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("terminated", [swallowed, among_threads])
+def test_a_termination_that_cannot_end_a_command_at_once_ends_it_at_its_next_step(
+    run, source, tmp_path, monkeypatch, terminated
+):
+    passed = []
+
+    def compress(*_, progress, **__):
+        terminated(progress)
+        passed.append("termination")
+        progress(0.5, "Encoding")
+        passed.append("step")
+
+    monkeypatch.setattr("MedCompressLib.compression.compress", compress)
+    before = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    code, out, err = run("compress", source, tmp_path / "a.mcz", "--lossless")
+    assert (code, out, err, passed) == (2, "", "medcompress: cancelled: nothing was written\n", ["termination"])
+    assert (signal.getsignal(signal.SIGTERM), sys.unraisablehook) == before
 
 
 def test_the_library_starts_without_heavy_packages():

@@ -94,10 +94,16 @@ def test_a_worker_that_dies_does_not_end_the_work(stack, tmp_path):
 
 
 def test_the_last_worker_that_dies_ends_the_work_with_an_error(stack, tmp_path, monkeypatch):
-    monkeypatch.setattr("MedCompressLib.cluster._CONNECT_SECONDS", 1)
-    monkeypatch.setattr("MedCompressLib.cluster._WORKER_SECONDS", 1)
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as local:
-        progress = Progress(lambda fraction, _: fraction > 0.3 and local.workers and local.scale(0))
+
+        def close_the_worker(fraction, message):
+            if message.startswith("Encoding"):
+                monkeypatch.setattr("MedCompressLib.cluster._CONNECT_SECONDS", 1)
+                monkeypatch.setattr("MedCompressLib.cluster._WORKER_SECONDS", 1)
+            if fraction > 0.3:
+                local.sync(local.workers[0].close)
+
+        progress = Progress(close_the_worker)
         with pytest.raises(MedCompressError, match="has no workers"):
             compress(stack, tmp_path / "a.mcz", scheduler=local.scheduler_address, progress=progress)
     assert not list(tmp_path.iterdir())

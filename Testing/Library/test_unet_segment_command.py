@@ -52,7 +52,8 @@ def run(folder, *arguments) -> list[str]:
 
 
 def test_it_writes_what_the_library_finds(folder, tmp_path, capsys):
-    wanted = segment(read_volume(folder / "in.nrrd"), load_model(folder / "m.mcmodel"), want_probability=True)
+    model, asked = load_model(folder / "m.mcmodel"), {"device": "cpu", "thread_count": 1}
+    wanted = segment(read_volume(folder / "in.nrrd"), model, want_probability=True, **asked)
     out, share = str(tmp_path / "a.seg.nrrd"), str(tmp_path / "p.nrrd")
     command = ["segment", *run(folder, "in.mcz"), out, "--model", str(folder / "m.mcmodel"), "--probability", share]
     assert main([*command, "--json", "--progress", "json", "--threads", "1", "--device", "cpu"]) == 0

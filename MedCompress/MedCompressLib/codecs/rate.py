@@ -194,8 +194,8 @@ class GroupEncoder:
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         future.result()
-                    done += len(finished)
-                    self._progress(done / len(settings), f"{name}: slice group {done} of {len(settings)}")
+                        done += 1
+                        self._progress(done / len(settings), f"{name}: slice group {done} of {len(settings)}")
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise

@@ -99,13 +99,15 @@ def compress_roi(
     else:
         stages = encode_two_qualities(plan, roi, codec, target, threads, work)
     manifest = stages.manifest(target)
-    progress(0.85, f"Writing {path.name}")
+    encoding = time.monotonic() - started
+    progress(0.85, "Measuring the quality")
+    table = roi_figures(volume.array, stages.array, roi) if figures else {}
+    progress(0.95, f"Writing {path.name}")
+    started = time.monotonic()
     size = write_archive(path, manifest, stages.chunks, verify=_check_written)
-    seconds = time.monotonic() - started
+    seconds = encoding + time.monotonic() - started
     coded = [layer for layer in manifest.layers if layer.role == "region"]
     bits = 8 * sum(layer.size for layer in coded) / int(roi.sum()) if coded else None
-    progress(0.9, "Measuring the quality")
-    table = roi_figures(volume.array, stages.array, roi) if figures else {}
     progress(1.0, f"Wrote {path.name}")
     return RoiReport(manifest, size, method, seconds, bits, table)
 

@@ -317,7 +317,7 @@ class UNetSegmentationLogic(ScriptedLoadableModuleLogic):
         options = {"device": device, "flips": flips, "keep_largest": keepLargest, "probability": probability}
         return segmentNodes(volumes, model, progress, **options)[0]
 
-    def check(self, cases, config="", progress=silent):
+    def check(self, cases, progress=silent, *, config=""):
         """New table node of what is wrong with the cases: case, problem, what to do, whether it is usable.
 
         config: name of a preset or path of a TOML file, whose labels the label maps of a folder shall have.

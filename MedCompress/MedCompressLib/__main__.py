@@ -17,6 +17,8 @@ from .errors import Cancelled, MedCompressError
 from .jobs import Progress
 
 FAILURE = 2
+_SIGNALS = [number for name in ("SIGTERM", "SIGALRM") if (number := getattr(signal, name, None))]
+_ATTEMPTS, _AGAIN_SECONDS = 5, 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,36 +53,47 @@ def _fail(message: str) -> int:
 
 @contextmanager
 def _cancelled_by_sigterm(progress: Progress) -> Iterator[None]:
-    """SIGTERM ends the block with Cancelled, at once or, where that would do harm or be lost, at the next step.
+    """SIGTERM ends the block with Cancelled: at once, or, where that would do harm or be lost, at the next step.
 
-    An exception in the midst of a wait for threads breaks the locks that they share, and callbacks of the interpreter,
-    such as those of its imports, print it and go on.
+    An exception in the midst of a wait for threads breaks the locks that they share, so that it comes after the wait,
+    or in spite of that after a second. Callbacks of the interpreter, such as those of its imports, print it and go on.
     """
+    attempts = 0
 
     def cancel(_: int, frame: FrameType | None) -> None:
+        nonlocal attempts
+        if progress.ended:
+            return
         progress.cancel()
-        if not _waits_for_threads(frame):
+        attempts += 1
+        if attempts <= _ATTEMPTS and _waits_for_threads(frame):
+            _alarm(_AGAIN_SECONDS)
+        else:
             raise Cancelled("cancelled: nothing was written")
 
     def show_others(unraisable: Any) -> None:
         if not isinstance(unraisable.exc_value, Cancelled):
             show(unraisable)
 
-    previous, show = signal.signal(signal.SIGTERM, cancel), sys.unraisablehook
+    previous, show = {number: signal.signal(number, cancel) for number in _SIGNALS}, sys.unraisablehook
     sys.unraisablehook = show_others
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        _alarm(0)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         sys.unraisablehook = show
 
 
+def _alarm(seconds: float) -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 def _waits_for_threads(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] in ("concurrent", "queue", "threading"):
-            return True
-        frame = frame.f_back
-    return False
+    module = frame.f_globals.get("__name__", "") if frame else ""
+    return module.partition(".")[0] in ("concurrent", "queue", "threading")
 
 
 def _progress(options: Any) -> Progress:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -169,20 +171,24 @@ def _target(options: argparse.Namespace) -> Target:
     return next(kind(value) for kind, value in kinds.items() if value is not None)
 
 
-def _read(path: Path, series: str | None = None) -> Any:
+def _reader(progress: Progress) -> Callable[..., Any]:
+    return partial(_read, progress=progress.quiet())
+
+
+def _read(path: Path, series: str | None = None, *, progress: Progress) -> Any:
     from .compression import decompress
     from .sources import open_source
     from .volume import Volume
 
     if path.suffix.lower() == ".mcz":
-        return decompress(path)
+        return decompress(path, progress=progress)
     with closing(open_source(path, series)) as source:
         return Volume(source.read(0, source.shape[0]), source.geometry, source.modality, source.name)
 
 
 def _compress(options: argparse.Namespace, progress: Progress) -> Printed:
     if options.roi is not None:
-        return run_compress_roi(options, _target(options), _read, progress)
+        return run_compress_roi(options, _target(options), _reader(progress), progress)
     if options.restore or options.margin or options.roi_labels or options.in_plane or options.roi_method != "exact":
         raise MedCompressError("--restore, --margin, --in-plane and --roi-... go with a region: give --roi MASK")
     from .compression import compress
@@ -223,7 +229,7 @@ def _decompress(options: argparse.Namespace, progress: Progress) -> Printed:
         manifest = restore(
             options.input, options.output, compressed=compressed, threads=options.threads, progress=progress
         )
-    progress(1.0, f"Wrote {options.output.name}")
+    progress.done(f"Wrote {options.output.name}")
     result = {"output": str(options.output), "shape": list(manifest.shape), "lost_slices": lost}
     if lost:
         print(f"medcompress: {len(lost)} slices were lost and are zero: {_ranges(lost)}", file=sys.stderr)
@@ -248,17 +254,18 @@ def _verify(options: argparse.Namespace, progress: Progress) -> Printed:
 
 
 def _segment(options: argparse.Namespace, progress: Progress) -> Printed:
-    return run_segment(options, _read, progress)
+    return run_segment(options, _reader(progress), progress)
 
 
 def _quality(options: argparse.Namespace, progress: Progress) -> Printed:
     from .quality import compare
 
-    reference, test = _read(options.reference), _read(options.test)
+    read = _reader(progress)
+    reference, test = read(options.reference), read(options.test)
     reference.geometry.assert_close(test.geometry, 1e-3)
     mask = None
     if options.mask:
-        region = _read(options.mask)
+        region = read(options.mask)
         reference.geometry.assert_close(region.geometry, 1e-3)
         mask = region.array
     report = compare(

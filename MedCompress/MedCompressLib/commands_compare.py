@@ -53,8 +53,8 @@ def run_compare(options: argparse.Namespace, progress: Progress) -> tuple[Any, s
     names = read_names(options.labels) if options.labels else None
     by_hand = _pairs(options.matches) if options.matches else dict(map(_pair, options.match))
     progress(0.0, "Reading")
-    segmentations = [_segmentation(path, names) for path in (options.reference, *options.tests)]
-    images = [_volume(path) for path in options.images] if options.images else None
+    segmentations = [_segmentation(path, names, progress) for path in (options.reference, *options.tests)]
+    images = [_volume(path, progress) for path in options.images] if options.images else None
     rows = compare(
         segmentations[0],
         segmentations[1:],
@@ -72,21 +72,21 @@ def run_compare(options: argparse.Namespace, progress: Progress) -> tuple[Any, s
     return [row.as_dict() for row in rows], plain_text(rows)
 
 
-def _segmentation(path: str, names: dict[int, str] | None) -> Any:
+def _segmentation(path: str, names: dict[int, str] | None, progress: Progress) -> Any:
     from .comparison import read_segmentation, segmentation_from_labels
 
     if path.lower().endswith(".mcz"):
-        found = segmentation_from_labels(_volume(Path(path)), names)
+        found = segmentation_from_labels(_volume(Path(path), progress), names)
     else:
         found = read_segmentation(path, names)
     return replace(found, name=path)
 
 
-def _volume(path: Path) -> Any:
+def _volume(path: Path, progress: Progress) -> Any:
     from .compression import decompress
     from .volume import read_volume
 
-    return decompress(path) if path.suffix.lower() == ".mcz" else read_volume(path)
+    return decompress(path, progress=progress.quiet()) if path.suffix.lower() == ".mcz" else read_volume(path)
 
 
 def _pairs(path: Path) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import MedCompressError
+from .errors import Cancelled, MedCompressError
 from .jobs import Progress
 from .targets import Target
 
@@ -221,15 +221,21 @@ def run_layers(options: argparse.Namespace, progress: Progress) -> tuple[Any, st
                 raise MedCompressError(f"{options.input} cannot be read ({error.strerror}): check the path") from None
         try:
             for stage in read_progressively(stream, options.threads):
+                progress.check()
                 if options.layers or stage.number == stage.total:
                     write_volume(stage.volume, options.output, not options.uncompressed)
                 stages.append({"layer": stage.number, "of": stage.total, **_statement(stage.layer)})
-                progress(stage.number / stage.total, f"Layer {stage.number} of {stage.total}: {_words(stages[-1])}")
-        except MedCompressError as error:
-            if options.layers and stages:
-                last = f"layer {len(stages)} of {stages[-1]['of']}, {_words(stages[-1])}"
-                raise MedCompressError(f"{error}; {options.output} holds {last}") from None
-            raise
+                said = f"Layer {stage.number} of {stage.total}: {_words(stages[-1])}"
+                if stage.number < stage.total:
+                    progress(stage.number / stage.total, said)
+        except (MedCompressError, Cancelled) as error:
+            if not (options.layers and stages):
+                raise
+            holds = f"{options.output} holds layer {len(stages)} of {stages[-1]['of']}, {_words(stages[-1])}"
+            if isinstance(error, Cancelled):
+                raise Cancelled(f"cancelled: {holds}") from None
+            raise MedCompressError(f"{error}; {holds}") from None
+    progress.done(said)
     result = {"output": str(options.output), "shape": list(stage.volume.array.shape), "stages": stages}
     lines = [f"layer {entry['layer']} of {entry['of']}: {_words(entry)}" for entry in stages]
     return result, "\n".join([*lines, str(options.output)])

@@ -67,7 +67,7 @@ def run_segment(options: argparse.Namespace, read: Read, progress: Progress) -> 
     if options.probability:
         write_volume(found.probability, options.probability)
     write_labels(found.labels, model.card.labels, options.output)
-    progress(1.0, f"Wrote {options.output.name}")
+    progress.done(f"Wrote {options.output.name}")
     for note in found.notes:
         print(f"medcompress: {note}", file=sys.stderr)
     volumes_ml = _volumes(found.labels, model.card.labels)

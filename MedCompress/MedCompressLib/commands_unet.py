@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Cancelled
-from .jobs import Progress, silent
+from .jobs import Progress
 
 
 def add_train_options(command: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run_train(options: argparse.Namespace, progress: Progress) -> tuple[Any, str
             output,
             variants=compressed_copies(output / "copies"),
             restart=options.restart,
-            progress=progress if first else silent,
+            progress=progress if first else progress.quiet(),
             on_epoch=_tell if options.progress == "json" else _keep_quiet,
         )
     except KeyboardInterrupt:

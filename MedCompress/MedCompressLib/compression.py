@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from copy import copy
 from pathlib import Path
 
 from .archive import Archive, Manifest, Report, write_archive
 from .codecs.chunk_store import ChunkStore
 from .encoding import Plan, encode, make_plan
-from .errors import Cancelled, MedCompressError
+from .errors import MedCompressError
 from .jobs import Progress, silent
 from .restoring import decoded_slabs, restore
 from .sources import Source, as_source, open_source
@@ -72,8 +71,7 @@ def compress(
     finally:
         if source is not given:
             source.close()
-    with suppress(Cancelled):  # too late: the archive is there
-        progress(1.0, f"Wrote {path.name}")
+    progress.done(f"Wrote {path.name}")
     return Report(manifest, size)
 
 

@@ -20,7 +20,7 @@ from .errors import Cancelled, MedCompressError
 Show = Callable[[float, str], None]
 _GRACE_SECONDS = 1.5
 _LAST_WORDS_SECONDS, _CANCELLED_WORDS_SECONDS = 5.0, 0.2
-"""How long to wait for each pipe of an ended process, which holds the result, and of a cancelled one."""
+"""How long to wait for the pipes of an ended process, which hold the result, and for each of a cancelled one."""
 
 _ENDINGS = (0, 1, 2)
 """What Python ends a process with: done, an exception, an error that the command line has told."""
@@ -32,21 +32,37 @@ _WINDOWS_FLAGS = 0x200 | 0x08000000
 class Progress:
     """Takes (fraction from 0 to 1, message) from the work, and a wish to cancel from the user.
 
-    The work calls the object; after `cancel` that call raises Cancelled, and the work undoes what it began.
+    The work calls the object; after `cancel` that call raises Cancelled, and the work undoes what it began. ended:
+    whether it has raised.
     """
 
     def __init__(self, show: Show | None = None):
         self._show = show
         self._cancelled = threading.Event()
+        self.ended = False
 
     def __call__(self, fraction: float, message: str) -> None:
-        if self._cancelled.is_set():
-            raise Cancelled("cancelled: nothing was written")
+        self.check()
         if self._show is not None:
             self._show(min(1.0, max(0.0, fraction)), message)
 
+    def check(self) -> None:
+        """Raise Cancelled where that is the user's wish."""
+        if self._cancelled.is_set():
+            self.ended = True
+            raise Cancelled("cancelled: nothing was written")
+
+    def done(self, message: str) -> None:
+        """The last step, after which the result is in its place: a wish to cancel comes too late."""
+        with suppress(Cancelled):
+            self(1.0, message)
+
     def cancel(self) -> None:
         self._cancelled.set()
+
+    def quiet(self) -> Progress:
+        """Progress of a part of the work that shows nothing and is cancelled with the whole."""
+        return Progress(lambda fraction, message: self.check())
 
     def part(self, start: float, stop: float) -> Progress:
         """Progress of a part of the work: its 0 to 1 is start to stop of the whole."""
@@ -140,22 +156,23 @@ class Job:
         return lines[-1] if lines else "the process ended without a message; start it again or see the log"
 
     def poll(self) -> str:
-        """Take in what the child has said; returns the state."""
-        ended = self.state == "running" and self._process.poll() is not None
-        if ended:
-            self._finish_reading(_LAST_WORDS_SECONDS)
+        """Take in what the child has said; returns the state, "running" until all that it said has been read."""
+        if self.state == "running" and self._process.poll() is not None:
+            if self._ended is None:
+                self._ended = self._clock()
+            heard = not any(reader.is_alive() for reader in self._readers)
+            if heard or self._clock() - self._ended >= _LAST_WORDS_SECONDS:
+                self._end()
         self._take_lines()
-        if ended:
-            self._ended = self._clock()
-            self.state = "done" if self._process.returncode == 0 and self.result is not None else "failed"
-            if self.state == "failed":
-                self._remove_partial_files()
         return self.state
 
     def wait(self) -> str:
         """Block until the child has ended; returns the state."""
         self._process.wait()
-        return self.poll()
+        if self.poll() == "running":
+            self._finish_reading(_LAST_WORDS_SECONDS / len(self._readers))
+            self._end()
+        return self.state
 
     def cancel(self) -> None:
         """End the whole process tree, within two seconds, and what it had half written; blocks that long at most.
@@ -176,6 +193,12 @@ class Job:
         if self.result is not None:
             self.state = "done"
         self._remove_partial_files()
+
+    def _end(self) -> None:
+        self._take_lines()
+        self.state = "done" if self._process.returncode == 0 and self.result is not None else "failed"
+        if self.state == "failed":
+            self._remove_partial_files()
 
     def _remove_partial_files(self) -> None:
         for path in _partial_files(self._arguments) - self._partial_before:

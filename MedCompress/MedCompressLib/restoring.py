@@ -49,7 +49,7 @@ def restore(
             with sink:
                 for packed in decoded_slabs(archive, sink.pack, threads, progress):
                     sink.write(packed)
-        progress(1.0, f"Wrote {output.name}")
+        progress.done(f"Wrote {output.name}")
         return manifest
 
 

@@ -104,7 +104,8 @@ class JobPanel:
             job = self._job
             job.cancel()
             self._tell(job)
-            self._finish(job, job.state)
+            if self._job is job:
+                self._finish(job, job.state)
 
     def _finish(self, job: Job, state: str) -> None:
         done, failed, writes = self._done, self._failed, self._output is not None

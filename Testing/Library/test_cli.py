@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from archives import OBLIQUE, textured
 from MedCompressLib.__main__ import main
 from MedCompressLib.archive import Archive
+from MedCompressLib.errors import MedCompressError
 from MedCompressLib.volume import Volume, read_volume, write_volume
 
 ARRAY = textured((5, 40, 50))
@@ -230,6 +232,7 @@ def among_threads(progress):
 def test_a_termination_that_cannot_end_a_command_at_once_ends_it_at_its_next_step(
     run, source, tmp_path, monkeypatch, terminated
 ):
+    monkeypatch.setattr("MedCompressLib.__main__._AGAIN_SECONDS", 300)
     passed = []
 
     def compress(*_, progress, **__):
@@ -243,6 +246,42 @@ def test_a_termination_that_cannot_end_a_command_at_once_ends_it_at_its_next_ste
     code, out, err = run("compress", source, tmp_path / "a.mcz", "--lossless")
     assert (code, out, err, passed) == (2, "", "medcompress: cancelled: nothing was written\n", ["termination"])
     assert (signal.getsignal(signal.SIGTERM), sys.unraisablehook) == before
+
+
+def stalled(progress):
+    """Neither a wait nor a step comes after the wait for a thread."""
+    among_threads(progress)
+    read, write = os.pipe()
+    help_it = threading.Timer(60, os.write, (write, b"too late"))
+    help_it.start()
+    try:
+        os.read(read, 1)
+    finally:
+        help_it.cancel()
+
+
+def endless(progress):
+    """The wait for a thread does not end."""
+    with ThreadPoolExecutor(1) as pool:
+        over = threading.Event()
+        waiting = pool.submit(over.wait, 60)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        try:
+            waiting.result()
+        finally:
+            over.set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("terminated", [stalled, endless])
+def test_a_termination_ends_a_command_that_takes_no_step(run, source, tmp_path, monkeypatch, terminated):
+    def compress(*_, progress, **__):
+        terminated(progress)
+        raise MedCompressError("it went on")
+
+    monkeypatch.setattr("MedCompressLib.compression.compress", compress)
+    code, _, err = run("compress", source, tmp_path / "a.mcz", "--lossless")
+    assert (code, err) == (2, "medcompress: cancelled: nothing was written\n")
 
 
 def test_the_library_starts_without_heavy_packages():

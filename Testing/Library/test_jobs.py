@@ -117,6 +117,9 @@ class FakeProcess:
     def poll(self):
         return self.returncode
 
+    def wait(self, timeout=None):
+        return self.returncode
+
 
 class Deaf(FakeProcess):
     """A child that only a kill ends, and whose pipes stay open even then."""
@@ -161,7 +164,7 @@ def test_a_job_with_an_injected_process_and_clock():
     assert (job.elapsed, job.remaining) == (30, 90)
     child.stdout.say('{"answer": 42}\n')
     child.end(0)
-    assert (job.poll(), job.result) == ("done", {"answer": 42})
+    assert (job.wait(), job.result) == ("done", {"answer": 42})
     now[0] = 500.0
     assert job.elapsed == 30
     assert {"some library speaks\n", "a warning\n"} <= set(job.log)
@@ -171,7 +174,7 @@ def test_a_job_whose_process_dies_without_a_word():
     child = FakeProcess()
     job = Job(["info", "a.mcz"], start=lambda *arguments, **options: child)
     child.end(-9)
-    assert job.poll() == "failed" and "without a message" in job.error and job.died
+    assert job.wait() == "failed" and "without a message" in job.error and job.died
 
 
 def test_a_result_that_came_before_the_cancel_counts():
@@ -200,8 +203,22 @@ def test_the_last_words_of_a_process_are_waited_for():
     child.stdout = Late()
     job = Job(["info", "a.mcz"], start=lambda *arguments, **options: child)
     child.end(0)
+    assert job.poll() == "running"
     threading.Timer(1, ready.set).start()
-    assert (job.poll(), job.result) == ("done", {"answer": 42})
+    assert (job.wait(), job.result) == ("done", {"answer": 42})
+
+
+def test_pipes_that_stay_open_are_given_up_without_a_block(monkeypatch):
+    now, child = [100.0], FakeProcess()
+    job = Job(["info", "a.mcz"], start=lambda *arguments, **options: child, clock=lambda: now[0])
+    monkeypatch.setattr("threading.Thread.join", lambda *_: pytest.fail("poll blocks"))
+    child.stdout.say('{"answer": 42}\n')
+    child.returncode = 0
+    assert job.poll() == "running"
+    now[0] = 104.0
+    assert job.poll() == "running"
+    now[0] = 106.0
+    assert (job.poll(), job.result, job.elapsed) == ("done", {"answer": 42}, 0)
 
 
 def test_progress_is_cooperative_and_nests():

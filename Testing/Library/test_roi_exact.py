@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from killed import killed
 from MedCompressLib.archive import Archive, Manifest, read_progressively
 from MedCompressLib.commands import build_parser
-from MedCompressLib.compression import decompress, info, verify
+from MedCompressLib.compression import decompress, info, restore, verify
 from MedCompressLib.errors import MedCompressError
-from MedCompressLib.jobs import silent
+from MedCompressLib.jobs import Progress, silent
 from MedCompressLib.quality import psnr
 from MedCompressLib.roi import Region, compress_roi, from_labels
 from MedCompressLib.targets import Lossless, Psnr, Quality, Ratio
@@ -277,6 +277,39 @@ def test_command_line(tmp_path):
     wrong = command("compress", tmp_path / "v.nrrd", out, *arguments, "--psnr", 45)
     assert wrong.returncode == 2 and b"holds 1, 5" in wrong.stderr and len(wrong.stderr.splitlines()) == 1
     assert verify(out).manifest == info(out).manifest
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_termination_while_the_pipe_stalls_says_which_layer_is_there(tmp_path):
+    volume, mask = phantom()
+    path, out = tmp_path / "a.mcz", tmp_path / "b.nrrd"
+    compress_roi(volume, path, mask, codec="jpeg2000", target=Psnr(45), restore=True, figures=False)
+    whole = path.read_bytes()
+    arguments = ["decompress", "-", str(out), "--layers", "--progress", "json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "MedCompressLib", *arguments],
+        cwd=MODULES, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as child:  # fmt: skip
+        child.stdin.write(whole[: -len(whole) // 4])
+        child.stdin.flush()
+        assert b"Layer 1 of 3" in child.stdout.readline() and b"Layer 2 of 3" in child.stdout.readline()
+        child.terminate()
+        assert child.wait(300) == 2
+        assert b"cancelled: " in (said := child.stderr.read()) and b"b.nrrd holds layer 2 of 3, region exact" in said
+    assert np.array_equal(read_volume(out).array[mask], volume.array[mask])
+
+
+@pytest.mark.parametrize("restoring", [False, True])
+def test_a_wish_to_cancel_that_comes_while_it_is_written_comes_too_late(tmp_path, restoring):
+    volume, mask = phantom()
+    path, out = tmp_path / "a.mcz", tmp_path / "b.nii.gz"
+    progress = Progress(lambda fraction, message: progress.cancel() if message.startswith("Writing") else None)
+    written = Progress() if restoring else progress
+    compress_roi(volume, path, mask, codec="jpeg2000", target=Psnr(45), figures=False, progress=written)
+    assert verify(path).manifest == info(path).manifest
+    if restoring:
+        restore(path, out, progress=progress)
+        assert np.array_equal(read_volume(out).array[mask], volume.array[mask])
 
 
 def test_overlapping_segments_have_qualities_of_their_own(tmp_path):

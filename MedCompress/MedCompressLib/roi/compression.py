@@ -108,7 +108,7 @@ def compress_roi(
     seconds = encoding + time.monotonic() - started
     coded = [layer for layer in manifest.layers if layer.role == "region"]
     bits = 8 * sum(layer.size for layer in coded) / int(roi.sum()) if coded else None
-    progress(1.0, f"Wrote {path.name}")
+    progress.done(f"Wrote {path.name}")
     return RoiReport(manifest, size, method, seconds, bits, table)
 
 

@@ -99,7 +99,7 @@ class _Run:
             for left in (path for path in self._folder.rglob(".*.partial") if path.is_file()):
                 left.unlink(missing_ok=True)
             if restart:
-                for name in (CHECKPOINT, BEST, CARD):
+                for name in (CHECKPOINT, BEST, CARD, CURVES):
                     (self._folder / name).unlink(missing_ok=True)
         self._group.wait()
         card = self._card()
@@ -108,6 +108,8 @@ class _Run:
         count = len(self._training)
         trainer = Trainer(self._config, card, prepared[:count], self._device, self._group)
         self._resume_or_start(trainer)
+        if self._group.size == 1:  # other machines may have prepared the cases under other names
+            remove_others(self._folder / "prepared", prepared)
         try:
             self._epochs(trainer, prepared[count:])
             return self._finish(trainer, card, sources)
@@ -149,10 +151,7 @@ class _Run:
             self._progress(0.01 + 0.01 * number / len(cases), f"Preparing {cases[number].name}")
             prepare(number, cases[number])
         self._group.wait()
-        prepared = [prepare(number, case) for number, case in enumerate(cases)]
-        if self._group.first:
-            remove_others(folder, prepared)
-        return prepared
+        return [prepare(number, case) for number, case in enumerate(cases)]
 
     def _fingerprint(self) -> dict[str, Any]:
         """What must be equal for a training to go on; where the data lie, and what does not change it, may differ."""

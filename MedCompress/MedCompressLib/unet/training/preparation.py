@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from ..preprocessing import resample
 Variants = Callable[[Path, str, float], Volume]
 _LOCATIONS = 4000
 _VERSION = 1
+_OURS = re.compile(r"\.[0-9a-f]{12}\.(json|(image|label|locations|[a-z0-9-]+-[0-9.e+]+)\.npy)$")
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,12 @@ def prepare_case(
 
 
 def remove_others(folder: Path, prepared: Sequence[Prepared]) -> None:
-    """Remove what was prepared in `folder` of other cases, or of these before they changed."""
+    """Remove what `prepare_case` wrote into `folder` for other cases, or for these before they changed."""
     kept = tuple(case.label.name.removesuffix("label.npy") for case in prepared)
     for path in folder.iterdir():
-        if not path.name.startswith(kept):
-            path.unlink()
+        if _OURS.search(path.name) and not path.name.startswith(kept):
+            with suppress(OSError):
+                path.unlink()
 
 
 def _check_places(volumes: Sequence[Volume], label: Volume) -> None:
